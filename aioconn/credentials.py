@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who we are to a device. Secrets are values that never print themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from aioconn.errors import MissingValue
+
+MASK = "***"
+
+
+class Secret:
+    """A text that is only given out by `reveal()`; `repr`, `str`, `format`, logs and errors show `***`.
+
+    It may be deferred: `Secret(source)` with a callable asks it at the first `reveal()`, not before.
+    """
+
+    __slots__ = ("_source", "_value")
+
+    def __init__(self, value: str | Callable[[], str]) -> None:
+        self._value: str | None = value if isinstance(value, str) else None
+        self._source: Callable[[], str] | None = None if isinstance(value, str) else value
+
+    def reveal(self) -> str:
+        """The text itself. Raises `MissingValue` if its source has none."""
+        if self._value is None:
+            assert self._source is not None
+            self._value = self._source()
+        return self._value
+
+    @property
+    def known(self) -> str | None:
+        """The text if it has been revealed or was never deferred; asks nobody."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK})"
+
+    def __str__(self) -> str:
+        return MASK
+
+    def __bool__(self) -> bool:
+        return self._value != ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self.reveal() == other.reveal()
+
+    def __hash__(self) -> int:
+        return hash(self.reveal())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credential:
+    """One way to say who we are. `username` may be deferred as well, hence `str | Secret`.
+
+    `key` is the path of an SSH private key, `passphrase` opens it, `certificate` is the user certificate's path.
+    """
+
+    username: str | Secret | None = None
+    password: Secret | None = None
+    key: str | None = None
+    passphrase: Secret | None = None
+    certificate: str | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def user(self) -> str | None:
+        return self.username.reveal() if isinstance(self.username, Secret) else self.username
+
+
+class Credentials:
+    """Named credentials with the fall-back of a testbed: connection over device over testbed, then `default`.
+
+    `layers` go from the most special to the most general; each maps a name (`default`, `enable`, `ssh`, ...) to
+    a `Credential`.
+    """
+
+    __slots__ = ("_layers", "_origin")
+
+    def __init__(self, *layers: Mapping[str, Credential], origin: str = "credentials") -> None:
+        self._layers = layers
+        self._origin = origin
+
+    def under(self, layer: Mapping[str, Credential]) -> Credentials:
+        """These credentials as the fall-back of `layer`."""
+        return Credentials(layer, *self._layers, origin=self._origin) if layer else self
+
+    def find(self, name: str) -> Credential | None:
+        """The credential of exactly this name, from the most special layer that has it."""
+        return next((layer[name] for layer in self._layers if name in layer), None)
+
+    def get(self, *names: str) -> Credential:
+        """The first of `names` that exists, else `default`, else an empty one."""
+        for name in (*names, "default"):
+            if (found := self.find(name)) is not None:
+                return found
+        return Credential()
+
+    def require_password(self, *names: str) -> str:
+        """The password of `get(*names)`; `MissingValue` says which credential is missing."""
+        credential = self.get(*names)
+        if credential.password is None:
+            wanted = names[0] if names else "default"
+            raise MissingValue(
+                f"no password in credential {wanted!r}",
+                hint=f"add {self._origin}.{wanted}.password (or {self._origin}.default.password)",
+            )
+        return credential.password.reveal()
+
+    def enable_password(self) -> str | None:
+        """What opens privileged mode: `enable`'s password, `default`'s `enable_password`, else `default`'s own."""
+        if (enable := self.find("enable")) is not None and enable.password is not None:
+            return enable.password.reveal()
+        default = self.get()
+        own = default.extra.get("enable_password")
+        if isinstance(own, Secret):
+            return own.reveal()
+        return default.password.reveal() if default.password is not None else None
+
+    def secrets(self) -> Iterable[Secret]:
+        """Every secret of every layer, for redaction."""
+        for layer in self._layers:
+            for credential in layer.values():
+                for value in (credential.password, credential.passphrase, *credential.extra.values()):
+                    if isinstance(value, Secret):
+                        yield value
+
+    def redact(self, text: str) -> str:
+        """`text` with every secret that has been used so far replaced by `***`.
+
+        Secrets of one or two characters are left: they would eat ordinary text.
+        """
+        for secret in self.secrets():
+            value = secret.known
+            if value and len(value) > 2 and value in text:
+                text = text.replace(value, MASK)
+        return text
+
+    def __repr__(self) -> str:
+        names = sorted({name for layer in self._layers for name in layer})
+        return f"<Credentials {', '.join(names) or 'none'}>"

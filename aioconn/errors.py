@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error that aioconn raises, as one tree.
+
+    AioconnError
+    ├── TestbedError               a file or text is wrong: all its problems at once
+    ├── UsageError                 the call is wrong; nothing was touched
+    │   ├── InvalidAlias
+    │   ├── AliasInUse
+    │   ├── UnknownAlias
+    │   ├── UnknownDevice
+    │   ├── UnknownPath
+    │   ├── UnknownClass
+    │   ├── UnknownPlatform
+    │   ├── UnknownMode
+    │   ├── InvalidOption          unknown name, wrong type or out of range
+    │   └── LoopMismatch           called from a loop that does not own the device
+    ├── MissingValue               a credential or %ENV{} that is needed now and is not there
+    ├── MissingDependency          an optional library is not installed
+    ├── ConnectError               no session came about; `phase` says how far it got
+    │   ├── HostUnknown            resolve
+    │   ├── HostUnreachable        tcp: refused, no route, reset before anything was said
+    │   ├── KeyExchangeFailed      kex: no common algorithm, not an SSH server
+    │   ├── HostKeyUnknown         kex
+    │   ├── HostKeyChanged         kex
+    │   ├── AuthenticationFailed   auth (SSH) or login (telnet, console)
+    │   ├── ShellRefused           shell: logged in, but no channel, pty or shell
+    │   ├── PromptNotFound         prompt: the device talks, no known prompt in what it says
+    │   └── ConnectTimeout         any phase; also a TimeoutError
+    ├── SessionError
+    │   ├── SessionClosed          we closed it
+    │   └── SessionBroken          they broke it
+    ├── LimitReached               the device's own budget of sessions or logins is spent
+    └── CommandError
+        ├── CommandRejected        the device refused the command
+        ├── CommandTimeout         also a TimeoutError
+        └── ModeNotReached         the way into or out of a mode failed
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypedDict
+
+
+class Phase(StrEnum):
+    """How far a connection attempt, or the session after it, has come."""
+
+    RESOLVE = "resolve"
+    TCP = "tcp"
+    KEX = "kex"
+    AUTH = "auth"
+    SHELL = "shell"
+    LOGIN = "login"
+    PROMPT = "prompt"
+    COMMAND = "command"
+    CLOSE = "close"
+
+
+class Where(TypedDict):
+    """The two words that every error of a connection bears."""
+
+    device: str
+    path: str
+
+
+class AioconnError(Exception):
+    """What went wrong, where, what was seen and what to do about it.
+
+    `str()` is one line for the reader at 3 a.m.; the parts are attributes. It pickles with all of them.
+    """
+
+    default_phase: Phase | None = None
+    default_hint: str | None = None
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        device: str | None = None,
+        path: str | None = None,
+        phase: Phase | None = None,
+        seen: str | None = None,
+        hint: str | None = None,
+        **details: Any,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.device = device
+        self.path = path
+        self.phase = phase or self.default_phase
+        self.seen = seen
+        self.hint = hint or self.default_hint
+        self.__dict__.update(details)
+
+    def __str__(self) -> str:
+        where = self.device or ""
+        if self.path:
+            where += f" via {self.path}" if where else self.path
+        if self.phase:
+            where += f" [{self.phase}]"
+        text = f"{where.strip()}: {self.message}" if where else self.message
+        if self.seen:
+            text += f"; seen: {shorten(self.seen)!r}"
+        if self.hint:
+            text += f" -> {self.hint}"
+        return text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message), self.__dict__
+
+
+def _rebuild(cls: type[AioconnError], message: str) -> AioconnError:
+    error = cls.__new__(cls)
+    Exception.__init__(error, message)
+    return error
+
+
+def shorten(text: str, limit: int = 200) -> str:
+    """The end of `text`, which is where a device says what is wrong, in at most `limit` characters."""
+    text = text.strip()
+    return text if len(text) <= limit else "..." + text[3 - limit :]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint that names what the writer of `name` most likely meant, else what there is."""
+    names = sorted(map(str, known))
+    lowered = {known_name.lower(): known_name for known_name in names}
+    if close := difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6):
+        return f"did you mean {lowered[close[0]]!r}?"
+    if not names:
+        return "there is none"
+    listed = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
+    return f"known: {listed}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong in a file: where it stands, what it is, what to write instead."""
+
+    message: str
+    key: str = ""
+    source: str = ""
+    line: int | None = None
+    column: int | None = None
+    hint: str | None = None
+    warning: bool = False
+
+    def __str__(self) -> str:
+        place = self.source
+        if self.line is not None:
+            place += f":{self.line}" + (f":{self.column}" if self.column is not None else "")
+        message = f"warning: {self.message}" if self.warning else self.message
+        parts = [part for part in (place, self.key, message) if part]
+        return ": ".join(parts) + (f" -> {self.hint}" if self.hint else "")
+
+
+class TestbedError(AioconnError):
+    """A testbed, platform or personality is wrong. `problems` holds all that was found, each with its place."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    def __init__(self, problems: Sequence[Problem] | str, **where: Any) -> None:
+        self.problems = [Problem(message=problems)] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(map(str, self.problems)), **where)
+
+
+class UsageError(AioconnError):
+    """The call itself is wrong; nothing was touched."""
+
+
+class InvalidAlias(UsageError):
+    """An alias must be a Python identifier and not a name that the device already has."""
+
+
+class AliasInUse(UsageError):
+    """The alias is connected by a different request; `replace=True` swaps it."""
+
+
+class UnknownAlias(UsageError):
+    """The device has no connection of this alias."""
+
+
+class UnknownDevice(UsageError, KeyError):
+    """The testbed has no such device."""
+
+
+class UnknownPath(UsageError):
+    """The device has no such entry in `connections`."""
+
+
+class UnknownClass(UsageError):
+    """No connection class for this protocol, or `class:` cannot be loaded."""
+
+
+class UnknownPlatform(UsageError):
+    """No platform of this name, and no file either."""
+
+
+class UnknownMode(UsageError):
+    """The platform has no such mode."""
+
+
+class InvalidOption(UsageError):
+    """An option that the class does not know, or a value that it cannot take."""
+
+
+class LoopMismatch(UsageError):
+    """Called from an event loop other than the device's home loop."""
+
+
+class MissingValue(AioconnError):
+    """A credential or environment variable is needed now and is not there."""
+
+
+class MissingDependency(AioconnError):
+    """An optional library is not installed; `hint` is the command that installs it."""
+
+
+class ConnectError(AioconnError):
+    """No session came about. `phase` says how far it got."""
+
+
+class HostUnknown(ConnectError):
+    """The name does not resolve."""
+
+    default_phase = Phase.RESOLVE
+
+
+class HostUnreachable(ConnectError):
+    """Nothing accepts the connection: refused, no route, or reset at once."""
+
+    default_phase = Phase.TCP
+
+
+class KeyExchangeFailed(ConnectError):
+    """The peer does not speak SSH, or shares no algorithm with us."""
+
+    default_phase = Phase.KEX
+
+
+class HostKeyUnknown(ConnectError):
+    """The host key is not known and unknown ones are not accepted here."""
+
+    default_phase = Phase.KEX
+
+
+class HostKeyChanged(ConnectError):
+    """The host shows another key than the one remembered for it."""
+
+    default_phase = Phase.KEX
+
+
+class AuthenticationFailed(ConnectError):
+    """The device does not accept the credentials."""
+
+    default_phase = Phase.AUTH
+
+
+class ShellRefused(ConnectError):
+    """Logged in, but the device opens no channel, pty or shell."""
+
+    default_phase = Phase.SHELL
+
+
+class PromptNotFound(ConnectError):
+    """The device talks, but nothing in what it says is a prompt of its platform."""
+
+    default_phase = Phase.PROMPT
+
+
+class ConnectTimeout(ConnectError, TimeoutError):
+    """The deadline passed during `phase`."""
+
+
+class SessionError(AioconnError):
+    """The session cannot be used."""
+
+
+class SessionClosed(SessionError):
+    """We closed it; `connect()` opens it again."""
+
+
+class SessionBroken(SessionError):
+    """The other side, or the network, ended it. `maybe_executed` tells whether a command was under way."""
+
+    maybe_executed: bool = False
+
+
+class LimitReached(AioconnError):
+    """The device's budget of sessions or logins is spent, and none came free in time."""
+
+
+class CommandError(AioconnError):
+    """A command did not do what it was sent for."""
+
+    default_phase = Phase.COMMAND
+
+
+class CommandRejected(CommandError):
+    """The device refused. `output` is its whole answer, `line` the offending one, `command` what was sent."""
+
+    output: str = ""
+    line: str = ""
+    command: str = ""
+
+
+class CommandTimeout(CommandError, TimeoutError):
+    """The deadline passed. `command` may have been executed: `maybe_executed` says so."""
+
+    command: str = ""
+    maybe_executed: bool = True
+
+
+class ModeNotReached(CommandError):
+    """The device did not go into, or out of, a mode."""

@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Options of connection classes: dataclasses whose fields are checked where they come from text.
+
+A class declares a frozen dataclass; `build()` fills it from a path's keys, its `arguments` and `settings`, and the
+caller's keyword arguments (later ones win), refusing unknown names with the nearest known one and values of the
+wrong type with what was expected.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Hashable, Mapping
+from typing import Any, TypeVar
+
+from aioconn.credentials import Secret
+from aioconn.errors import InvalidOption, nearest
+from aioconn.path import Path
+
+T = TypeVar("T")
+
+
+def build(
+    options_type: type[T],
+    path: Path,
+    arguments: Mapping[str, Any],
+    *,
+    device: str,
+    known_elsewhere: frozenset[str] = frozenset(),
+) -> T:
+    """The options of one connection. Raises `InvalidOption` listing every problem at once.
+
+    Foreign keys of the path itself are ignored (another tool may own them), and so are settings in capitals, which
+    are unicon's. `known_elsewhere` are names in `arguments` that are not the class's business.
+    """
+    hints = _hints(options_type)
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    sources = (
+        ("", path.options, False),
+        ("settings.", {k: v for k, v in path.settings.items() if not k.isupper()}, True),
+        ("arguments.", path.arguments, True),
+        ("", arguments, True),
+    )
+    for prefix, source, strict in sources:
+        for name, value in source.items():
+            if name in hints:
+                try:
+                    values[name] = convert(value, hints[name])
+                except ValueError as error:
+                    problems.append(f"{prefix}{name}: {error}")
+            elif strict and name not in known_elsewhere:
+                problems.append(f"{prefix}{name}: unknown option, {nearest(name, hints)}")
+    if not problems:
+        try:
+            return options_type(**values)
+        except ValueError as error:
+            problems.append(str(error))
+    raise InvalidOption("; ".join(problems), device=device, path=path.name, hint=path.origin or None)
+
+
+@functools.cache
+def _hints(options_type: Hashable) -> dict[str, Any]:
+    assert isinstance(options_type, type)
+    hints = typing.get_type_hints(options_type)
+    return {field.name: hints[field.name] for field in dataclasses.fields(options_type)}
+
+
+def convert(value: Any, hint: Any) -> Any:
+    """`value` as the type `hint` wants it, from what YAML or a caller gives. Raises ValueError in plain words.
+
+    Texts become numbers where they say one; a single value becomes a tuple of one; nothing becomes a text by chance.
+    """
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _convert_union(value, typing.get_args(hint))
+    if origin is typing.Literal:
+        allowed = typing.get_args(hint)
+        if value in allowed:
+            return value
+        raise ValueError(f"{value!r} is none of {', '.join(map(repr, allowed))}")
+    if origin is tuple:
+        items = value if isinstance(value, (list, tuple)) else [value]
+        return tuple(convert(item, typing.get_args(hint)[0]) for item in items)
+    if origin is not None and isinstance(value, (dict, Mapping)):
+        return value
+    if hint is Any:
+        return value
+    return _convert_plain(value, hint)
+
+
+def _convert_union(value: Any, members: tuple[Any, ...]) -> Any:
+    if value is None and type(None) in members:
+        return None
+    reasons = []
+    for member in members:
+        if member is type(None):
+            continue
+        try:
+            return convert(value, member)
+        except ValueError as error:
+            reasons.append(str(error))
+    raise ValueError(reasons[0] if reasons else f"{value!r} is not understood")
+
+
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
+
+def _convert_plain(value: Any, hint: Any) -> Any:
+    if isinstance(value, Secret) and hint is str:
+        return value.reveal()
+    if hint is Secret and isinstance(value, str):
+        return Secret(value)
+    if hint is bool:
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.lower() in _WORDS:
+            return _WORDS[value.lower()]
+        raise ValueError(f"{value!r} is not true or false")
+    if hint in (int, float) and not isinstance(value, bool) and isinstance(value, (int, float, str)):
+        try:
+            return hint(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a number") from None
+    if isinstance(hint, type) and isinstance(value, hint):
+        return value
+    name = getattr(hint, "__name__", str(hint))
+    raise ValueError(f"{value!r} is not a {name}")
