@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A platform: what a device's operating system shows and takes on its command line. Data, no behaviour.
+
+Prompt patterns are regular expressions on the last line of what the device sent, without its escape sequences and
+trailing blanks. `{host}` in them stands for the part that names the device: before the prompt is known it matches
+anything a host name may hold, afterwards only the name that was learned.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+HOST = r"[\w.\-@/:+~]{1,63}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """An answer to a question: when `pattern` ends what the device sent, send `answer` and a newline.
+
+    `secret` names the credential whose password is the answer (`enable`, `default`): it is sent, never logged.
+    """
+
+    pattern: str
+    answer: str = ""
+    secret: str | None = None
+    newline: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One way from a mode to a neighbour: what to send, and what to answer on the way."""
+
+    send: str
+    replies: tuple[Reply, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mode:
+    """A state of the command line, known by its prompt.
+
+    `leader` matches a line above the prompt that belongs to it (Junos `[edit]`), and is cut from outputs. Where
+    several modes show the same prompt (SR OS, SR Linux), the leader tells them apart.
+    `steps` maps a neighbouring mode's name to the way there. `outside`: the device gets there by itself, no way
+    leads in (a boot loader). `probe` is used in this mode instead of the platform's (a shell knows other comments).
+    """
+
+    name: str
+    prompt: str
+    leader: str | None = None
+    steps: Mapping[str, Step] = field(default_factory=dict)
+    outside: bool = False
+    probe: Probe | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configure:
+    """How `configure()` works: the mode, what makes the changes count, what throws them away."""
+
+    mode: str = "config"
+    commit: tuple[Step, ...] = ()
+    discard: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pager:
+    """A pause in long output: its text (at the end of what was sent), the key that goes on, the key that stops."""
+
+    pattern: str
+    more: str = " "
+    quit: str = "q"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """A line that changes nothing and shows where the device stands. `{token}` in `send` is a random word.
+
+    `answer` is what it prints besides its echo (with `{token}`), if it prints anything. An empty line where no
+    harmless comment is known.
+    """
+
+    send: str = ""
+    answer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """What a login dialogue looks like where there is one in the stream (telnet, consoles, shells behind shells).
+
+    `questions` may come after the password, also where SSH has logged in: licences, password changes, reports home.
+    """
+
+    username: str = r"(?i)(?:user ?name|login|user)\s*:\s*$"
+    password: str = r"(?i)pass(?:word|code|phrase)[^\r\n]{0,64}:\s*$"
+    failed: str = (
+        r"(?i)login incorrect|authentication fail|login invalid|bad (?:passwords?|secrets)|access denied"
+        r"|login failed|permission denied|% login invalid|% authentication failed|invalid (?:login|password)"
+    )
+    press_return: str = r"(?i)press (?:return|enter|any key)[^\r\n]*$"
+    refused: str = (
+        r"(?i)(?:maximum|session) (?:number of )?(?:sessions?|limit|users?)[^\r\n]*(?:reached|exceeded)|too many (?:users|sessions)"
+        r"|all (?:vty )?lines? (?:are )?(?:busy|in use)|port (?:already|is) in use|password (?:required, but none|is not) set"
+        r"|no free (?:vty|lines)"
+    )
+    questions: tuple[Reply, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)  # no slots: it caches what it compiles
+class Platform:
+    """All that the CLI engine knows of an operating system.
+
+    `default_mode` is where `execute` works. `on_open` is sent after the login, `on_close` before leaving.
+    `failures` are patterns of lines by which the device refuses a command. `interrupt` are the bytes that stop a
+    command; a command that matches one of `uninterruptible` never gets them. `shells_per_link` tells whether one SSH
+    connection may carry several shells. `echo` is False where the device does not repeat what is typed; `tty` is True
+    where a kernel's tty stands below the line editor and repeats what is typed while a command runs.
+    `username_suffix` is appended to the user name at login, over SSH as well (RouterOS takes terminal settings there).
+    """
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    title: str = ""
+    default_mode: str
+    modes: Mapping[str, Mode]
+    configure: Configure | None = None
+    on_open: tuple[str, ...] = ()
+    on_close: tuple[str, ...] = ("exit",)
+    pager: Pager | None = None
+    failures: tuple[str, ...] = ()
+    interrupt: str = "\x03"
+    uninterruptible: tuple[str, ...] = ()
+    probe: Probe = field(default_factory=Probe)
+    login: Login = field(default_factory=Login)
+    newline: str = "\n"
+    echo: bool = True
+    tty: bool = False
+    username_suffix: str = ""
+    shells_per_link: bool = False
+    parser: str | None = None
+    source: str = ""
+
+    def route(self, start: str, goal: str) -> list[tuple[Step, Mode]]:
+        """The shortest way from one mode to another: each step and the mode that it must lead to.
+
+        Empty if they are the same. Raises KeyError for an unknown mode, LookupError if there is no way.
+        """
+        goal_mode = self.modes[goal]
+        trails: dict[str, list[tuple[Step, Mode]]] = {self.modes[start].name: []}
+        queue = [start]
+        for name in queue:
+            if name == goal_mode.name:
+                return trails[name]
+            for neighbour, step in self.modes[name].steps.items():
+                if neighbour not in trails:
+                    trails[neighbour] = [*trails[name], (step, self.modes[neighbour])]
+                    queue.append(neighbour)
+        raise LookupError(f"{self.name}: no way from mode {start!r} to {goal!r}")
+
+    @functools.cached_property
+    def failure_pattern(self) -> re.Pattern[str] | None:
+        """All failure lines in one expression, tried at the start of each line."""
+        if not self.failures:
+            return None
+        return re.compile(r"^[ \t]*(?:" + "|".join(f"(?:{line})" for line in self.failures) + r").*$", re.MULTILINE)
+
+    @functools.cached_property
+    def uninterruptible_pattern(self) -> re.Pattern[str] | None:
+        """All commands that must never be interrupted in one expression, to be matched at a command's start."""
+        if not self.uninterruptible:
+            return None
+        return re.compile(r"\s*(?:" + "|".join(f"(?:{line})" for line in self.uninterruptible) + ")", re.IGNORECASE)

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a terminal would show of a line, and the text of an output.
+
+A device writes for a terminal: it erases its pager with backspaces, repaints its prompt with a carriage return and
+`ESC [ K`, colours its words (ECMA-48). `render` plays one line on a terminal of endless width.
+"""
+
+from __future__ import annotations
+
+import re
+
+# CSI (ECMA-48 5.4), OSC and the other strings up to BEL or ST, two-byte escapes, and a sequence cut off at the end.
+_ESCAPE = re.compile(
+    r"\x1b(?:\[(?P<args>[0-?]*)[ -/]*(?P<final>[@-~])|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]*[0-~]|\[[0-?]*[ -/]*$|$)"
+)
+_TOKEN = re.compile(r"(?P<esc>" + _ESCAPE.pattern + r")|(?P<ctrl>[\x00-\x08\x0a-\x1f\x7f])|(?P<text>[^\x00-\x08\x0a-\x1f\x7f]+)")
+_SPECIAL = (b"\x1b", b"\x08", b"\x00", b"\x07", b"\x0c", b"\x7f", b"\x0b")
+
+
+def strip(text: str) -> str:
+    """`text` without escape sequences and NULs; carriage returns and backspaces stay."""
+    return _ESCAPE.sub("", text).replace("\x00", "") if "\x1b" in text or "\x00" in text else text
+
+
+def render(line: str) -> str:
+    """What stands on the line once all of `line` has been written; trailing blanks are cut.
+
+    A blank followed by a carriage return in mid-line is how readline makes a terminal wrap: it is no return.
+    """
+    cells: list[str] = []
+    column = 0
+    line = re.sub(r"(?<=[^\r\n \x1b]) \r(?=[^\r\n\x00\x1b])", "", line)
+    for token in _TOKEN.finditer(line):
+        if (text := token["text"]) is not None:
+            if column > len(cells):
+                cells.extend(" " * (column - len(cells)))
+            cells[column : column + len(text)] = text
+            column += len(text)
+        elif (control := token["ctrl"]) is not None:
+            if control == "\r":
+                column = 0
+            elif control == "\x08":
+                column = max(0, column - 1)
+        elif token["final"] is not None:
+            column = _escape(cells, column, token["final"], token["args"])
+    return "".join(cells).rstrip()
+
+
+def _escape(cells: list[str], column: int, final: str, args: str) -> int:
+    """One control sequence that matters on a single line; returns the new column."""
+    first = args.split(";")[0]
+    count = int(first) if first.isdigit() else 0
+    if final == "K":
+        if count == 0:
+            del cells[column:]
+        elif count == 1:
+            cells[: column + 1] = " " * min(column + 1, len(cells))
+        else:
+            cells[:] = " " * column
+    elif final == "J" and count == 0:
+        del cells[column:]
+    elif final == "P":
+        del cells[column : column + max(1, count)]
+    elif final == "@":
+        cells[column:column] = " " * min(max(1, count), 512)
+    elif final == "X":
+        end = min(column + max(1, count), len(cells))
+        cells[column:end] = " " * (end - column)
+    elif final == "C":
+        return min(column + max(1, count), 4096)
+    elif final == "D":
+        return max(0, column - max(1, count))
+    elif final == "G":
+        return min(max(0, count - 1), 4096)
+    return column
+
+
+def is_plain(data: bytes | bytearray) -> bool:
+    """Whether `data` is what it looks like: text in lines ended by CR LF (or LF), nothing to play on a terminal.
+
+    Six searches at memchr's speed instead of one regular expression: 0.2 ms/MB against 8.
+    """
+    return not any(mark in data for mark in _SPECIAL) and data.count(b"\r") == data.count(b"\r\n")
+
+
+def clean(data: bytes | bytearray, encoding: str = "utf-8") -> str:
+    """The text of an output: lines ended by a newline character, rendered where they need it.
+
+    Bytes that are no text in `encoding` become replacement characters; nothing is refused.
+    """
+    if is_plain(data):
+        return data.replace(b"\r\n", b"\n").decode(encoding, "replace")
+    lines = data.decode(encoding, "replace").split("\n")
+    return "\n".join([_shown(line) for line in lines])
+
+
+def _shown(line: str) -> str:
+    body = line.rstrip("\r")
+    return render(body) if _TERMINAL.search(body) else body
+
+
+_TERMINAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
