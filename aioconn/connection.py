@@ -1,0 +1,541 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The template of every way to talk to a device.
+
+A connection class implements `_open()` and `_close()` and marks its operations with `@service`. From here it gets its
+state, the order among callers, deadlines, recovery, events and errors that name device, path and phase.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+
+from aioconn import options as option_sets
+from aioconn.credentials import Credentials
+from aioconn.errors import (
+    AioconnError,
+    CommandTimeout,
+    ConnectTimeout,
+    LimitReached,
+    LoopMismatch,
+    SessionBroken,
+    SessionClosed,
+    Where,
+)
+from aioconn.events import Closed, Listeners, Opened, OpenFailed, Recovered, ServiceFinished, ServiceStarted
+from aioconn.path import Path
+from aioconn.policy import CLOSE_TIMEOUT, COMMAND_TIMEOUT, CONNECT_TIMEOUT
+from aioconn.transport.base import Progress
+
+P = ParamSpec("P")
+R = TypeVar("R")
+C = TypeVar("C", bound="BaseConnection[Any]")
+
+
+class State(StrEnum):
+    """What a connection is doing. One method, `_enter`, changes it."""
+
+    NEW = "new"
+    OPENING = "opening"
+    READY = "ready"
+    BUSY = "busy"
+    RECOVERING = "recovering"
+    BROKEN = "broken"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaseOptions:
+    """Options that every connection class has; times in seconds."""
+
+    timeout: float = COMMAND_TIMEOUT
+    connect_timeout: float = CONNECT_TIMEOUT
+    close_timeout: float = CLOSE_TIMEOUT
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "connect_timeout", "close_timeout"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name}: {getattr(self, name)} is not above zero")
+
+
+O_co = TypeVar("O_co", bound=BaseOptions, covariant=True)
+
+
+class Environment(Protocol):
+    """What a connection asks of its device's manager."""
+
+    async def admit(self, connection: BaseConnection[Any]) -> None:
+        """Wait until the device can bear one more session and login; raises LimitReached."""
+
+    def admitted(self, connection: BaseConnection[Any]) -> bool:
+        """Whether `admit` has let it in."""
+
+    def opened(self, connection: BaseConnection[Any]) -> None:
+        """The attempt has ended, well or not: the next one may begin."""
+
+    def leave(self, connection: BaseConnection[Any]) -> None:
+        """The session that was admitted is gone. A plain function; unadmitted ones may be named as well."""
+
+    def crowd(self) -> str:
+        """Who holds the sessions that a connection waits for, in one line."""
+
+    async def jump(self, connection: BaseConnection[Any]) -> Any:
+        """The link through which this connection's path goes (an SSH link), or None."""
+
+
+class Alone:
+    """The environment of a connection without a manager: no limits, no jump hosts."""
+
+    async def admit(self, connection: BaseConnection[Any]) -> None: ...
+
+    def admitted(self, connection: BaseConnection[Any]) -> bool:
+        return True
+
+    def opened(self, connection: BaseConnection[Any]) -> None: ...
+
+    def leave(self, connection: BaseConnection[Any]) -> None: ...
+
+    def crowd(self) -> str:
+        return ""
+
+    async def jump(self, connection: BaseConnection[Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """All that a connection is made from. `arguments` are the caller's keyword arguments."""
+
+    device: str
+    path: Path
+    alias: str = "default"
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    credentials: Credentials = field(default_factory=Credentials)
+    platform: Any = None
+    listeners: Listeners = field(default_factory=Listeners)
+    environment: Environment = field(default_factory=Alone)
+
+
+def service(
+    function: Callable[Concatenate[C, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[C, P], Coroutine[Any, Any, R]]:
+    """Mark a coroutine method as an operation of the connection.
+
+    The caller's `timeout=` (else the option `timeout`) bounds everything: waiting for earlier callers, reopening a
+    broken session, the operation. Callers are served in order. When the deadline passes or the caller is cancelled in
+    the middle, the session is recovered or replaced before anyone uses it again. A service may call other services of
+    the same connection: they run inside its turn and its deadline.
+    """
+
+    @functools.wraps(function)
+    async def call(self: C, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return await self._serve(function, args, kwargs)
+
+    call.__aioconn_service__ = True  # type: ignore[attr-defined]
+    return call
+
+
+class BaseConnection(ABC, Generic[O_co]):
+    """One way to one device, opened or not. Made by a manager, or directly from a `Request` for tests."""
+
+    options_type: ClassVar[type[BaseOptions]] = BaseOptions
+    services: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        found = [name for name in dir(cls) if getattr(getattr(cls, name, None), "__aioconn_service__", False)]
+        cls.services = tuple(found)
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._options: Any = option_sets.build(
+            self.options_type, request.path, request.arguments, device=request.device
+        )
+        self._state = State.NEW
+        self._turn = asyncio.Lock()
+        self._turn_task: asyncio.Task[Any] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._recovery: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._broken_by: BaseException | None = None
+        self._progress = Progress()
+        self._last_seen: str | None = None
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def device(self) -> str:
+        """The device's name."""
+        return self._request.device
+
+    @property
+    def alias(self) -> str:
+        return self._request.alias
+
+    @property
+    def path(self) -> Path:
+        return self._request.path
+
+    @property
+    def via(self) -> str:
+        """The path's name."""
+        return self._request.path.name
+
+    @property
+    def options(self) -> O_co:
+        options: O_co = self._options
+        return options
+
+    @property
+    def credentials(self) -> Credentials:
+        return self._request.credentials
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who hears of this connection's events."""
+        return self._request.listeners
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def connected(self) -> bool:
+        """Whether the session is live: opened, not closed, not known to be dead."""
+        return self._state in (State.READY, State.BUSY, State.RECOVERING)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.device}.{self.alias} via {self.via} {self._state}>"
+
+    # ------------------------------------------------------------------ what a class implements
+
+    @abstractmethod
+    async def _open(self) -> None:
+        """Open the session and bring it to where services can be called. Move `self._progress.phase` on.
+
+        The deadline is set outside. When this raises or is cancelled, `_abort()` is called next.
+        """
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """End the session politely and free everything; called at most once per `_open`, with a deadline outside."""
+
+    def _abort(self) -> None:  # noqa: B027  an empty default is meant
+        """Free everything now, without a goodbye. A plain function: it also runs where a cancellation struck."""
+
+    async def _recover(self) -> bool:
+        """Bring a session back in step whose service ended early; False if that failed and it must be replaced."""
+        return False
+
+    def _needs_recovery(self, error: BaseException) -> bool:
+        """Whether a service that ended with `error` left the session in the middle of something."""
+        return not isinstance(error, Exception)
+
+    def _seen(self) -> str | None:
+        """What the device said last, for an error; secrets are redacted by the caller."""
+        return None
+
+    def _what(self, service_name: str, args: tuple[Any, ...]) -> str:
+        """The subject of a call, for events and errors."""
+        return str(args[0]) if args else ""
+
+    # ------------------------------------------------------------------ opening and closing
+
+    async def open(self, *, timeout: float | None = None) -> None:
+        """Open the session; nothing happens if it is live. Raises a ConnectError that says which phase failed.
+
+        `timeout` (else the option `connect_timeout`) bounds it all. Cancelling leaves nothing behind.
+        """
+        self._claim_loop()
+        if self._state is State.CLOSED:
+            await self._finish_closing()
+            self._enter(State.NEW)
+        async with self._turn:
+            if not self.connected:
+                await self._open_now(timeout or self._options.connect_timeout)
+
+    async def close(self) -> None:
+        """Close the session: politely within the option `close_timeout`, then at once. Safe to call again.
+
+        It has closed when it returns, also when it is cancelled. Calls under way end with `SessionClosed`.
+        """
+        if self._closing is None:
+            if self._state in (State.NEW, State.CLOSED):
+                self._enter(State.CLOSED)
+                return
+            self._claim_loop()
+            was_broken = self._state is State.BROKEN
+            self._enter(State.CLOSED)
+            self._closing = asyncio.get_running_loop().create_task(self._close_now(was_broken))
+        await self._finish_closing()
+
+    async def _finish_closing(self) -> None:
+        """Wait for the closing task; a cancellation makes it abort, and is passed on when it has ended."""
+        while (closing := self._closing) is not None and not closing.done():
+            try:
+                await asyncio.wait({closing})
+            except asyncio.CancelledError:
+                self._abort()
+                await asyncio.wait({closing})
+                raise
+
+    async def _close_now(self, was_broken: bool) -> None:
+        try:
+            if self._recovery is not None and not self._recovery.done():
+                self._recovery.cancel()
+                await asyncio.wait({self._recovery})
+            if not was_broken:
+                async with asyncio.timeout(self._options.close_timeout):
+                    await self._close()
+        except Exception:
+            # closing politely is a courtesy: whatever went wrong with it, the next line ends the session
+            self._abort()
+        finally:
+            self._abort()
+            self._request.environment.leave(self)
+            if self.listeners:
+                self.listeners.emit(Closed(device=self.device, alias=self.alias, path=self.via))
+
+    async def __aenter__(self: C) -> C:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def _claim_loop(self) -> None:
+        running = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed() or self._state is State.NEW:
+            self._loop = running
+        elif self._loop is not running:
+            raise LoopMismatch(
+                f"called from loop {id(running):#x}, its home loop is {id(self._loop):#x}",
+                **self._where(),
+                hint="call it from the loop that connected it",
+            )
+
+    async def _open_now(self, timeout: float) -> None:
+        """Open, as the holder of the turn."""
+        self._enter(State.OPENING)
+        self._closing = None
+        self._progress = Progress()
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout) as deadline:
+                await self._request.environment.admit(self)
+                await self._open()
+        except BaseException as error:
+            self._last_seen = self._redacted_seen()
+            admitted = self._request.environment.admitted(self)
+            self._abort()
+            self._request.environment.leave(self)
+            if self._state is State.OPENING:
+                self._enter(State.BROKEN if self._broken_by is not None else State.NEW)
+            failure = error
+            if isinstance(error, TimeoutError) and deadline.expired():
+                failure = self._open_timed_out(timeout) if admitted else self._not_admitted(timeout)
+            self._emit_open_failed(failure, time.monotonic() - started)
+            if failure is error:
+                raise
+            raise failure from None
+        finally:
+            self._request.environment.opened(self)
+        if self._state is not State.OPENING:  # closed, or lost again, in the meantime
+            self._abort()
+            self._request.environment.leave(self)
+            raise SessionClosed("closed while it was being opened", **self._where())
+        self._broken_by = None
+        self._enter(State.READY)
+        if self.listeners:
+            elapsed = time.monotonic() - started
+            self.listeners.emit(Opened(device=self.device, alias=self.alias, path=self.via, elapsed=elapsed))
+
+    def _emit_open_failed(self, error: BaseException, elapsed: float) -> None:
+        if self.listeners:
+            self.listeners.emit(
+                OpenFailed(device=self.device, alias=self.alias, path=self.via, error=error, elapsed=elapsed)
+            )
+
+    # ------------------------------------------------------------------ serving
+
+    async def _serve(
+        self, function: Callable[..., Awaitable[R]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> R:
+        if self._turn_task is not None and self._turn_task is asyncio.current_task():
+            return await function(self, *args, **kwargs)
+        self._check_usable()
+        limit = kwargs.get("timeout")
+        timeout: float = self._options.timeout if limit is None else limit
+        name = function.__name__
+        started = time.monotonic()
+        failure: BaseException | None = None
+        if self.listeners:
+            self._emit_started(name, args)
+        try:
+            async with asyncio.timeout(timeout) as deadline:
+                async with self._turn:
+                    return await self._serve_in_turn(function, args, kwargs)
+        except TimeoutError as error:
+            failure = error
+            if deadline.expired():
+                failure = self._timed_out(name, self._what(name, args), timeout)
+                raise failure from None
+            raise
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            if self.listeners:
+                self._emit_finished(name, args, time.monotonic() - started, failure)
+
+    async def _serve_in_turn(
+        self, function: Callable[..., Awaitable[R]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> R:
+        await self._take_session()
+        self._turn_task = asyncio.current_task()
+        try:
+            return await function(self, *args, **kwargs)
+        except BaseException as error:
+            self._end_early(error)
+            raise
+        finally:
+            self._turn_task = None
+            if self._state is State.BUSY:
+                self._enter(State.READY)
+
+    async def _take_session(self) -> None:
+        """As the holder of the turn: a session that is ready, and from now on busy."""
+        if self._state is not State.READY:
+            await self._make_ready()
+        self._enter(State.BUSY)
+
+    def _end_early(self, error: BaseException) -> None:
+        """An operation under way ended with `error`: note what the device said, recover if that is needed."""
+        self._last_seen = self._redacted_seen()
+        if self._state is State.BUSY and self._needs_recovery(error):
+            self._start_recovery()
+
+    def _check_usable(self) -> None:
+        if self._state in (State.CLOSED, State.NEW):
+            raise SessionClosed(
+                "the connection is closed" if self._state is State.CLOSED else "not connected yet",
+                **self._where(),
+                hint="call connect()",
+            )
+        if asyncio.get_running_loop() is not self._loop:
+            self._claim_loop()
+
+    async def _make_ready(self) -> None:
+        """Wait for a recovery under way, reopen what broke; in the caller's deadline and turn."""
+        if (recovery := self._recovery) is not None and not recovery.done():
+            await asyncio.wait({recovery})
+        self._check_usable()
+        if not self.connected:
+            await self._open_now(self._options.connect_timeout)
+
+    def _start_recovery(self) -> None:
+        """In a task of the connection's own: whoever cancelled the call does not wait for it, and cannot cancel it."""
+        self._enter(State.RECOVERING)
+        assert self._loop is not None
+        self._recovery = self._loop.create_task(self._recover_or_give_up(time.monotonic()))
+
+    async def _recover_or_give_up(self, started: float) -> None:
+        kept = False
+        try:
+            kept = await self._recover()
+        except Exception as error:
+            self._broken_by = error
+        finally:
+            if self._state is State.RECOVERING:
+                if kept:
+                    self._enter(State.READY)
+                else:
+                    await self._give_up()
+        if self.listeners:
+            elapsed = time.monotonic() - started
+            self.listeners.emit(
+                Recovered(device=self.device, alias=self.alias, path=self.via, kept=kept, elapsed=elapsed)
+            )
+
+    async def _give_up(self) -> None:
+        """Close a session that cannot be trusted any more; the next call opens a new one."""
+        self._broken_by = self._broken_by or SessionBroken("could not be brought back in step", **self._where())
+        try:
+            async with asyncio.timeout(self._options.close_timeout):
+                await self._close()
+        except Exception:
+            self._abort()
+        finally:
+            self._abort()
+            self._request.environment.leave(self)
+            if self._state is not State.CLOSED:
+                self._enter(State.BROKEN)
+
+    def _lost(self, error: BaseException | None) -> None:
+        """For subclasses: the other side, or the network, ended the session."""
+        if self._state in (State.READY, State.BUSY, State.RECOVERING):
+            self._broken_by = error or SessionBroken("the device closed the session", **self._where())
+            self._enter(State.BROKEN)
+            self._abort()
+            self._request.environment.leave(self)
+            if self.listeners:
+                event = Closed(device=self.device, alias=self.alias, path=self.via, error=self._broken_by)
+                self.listeners.emit(event)
+
+    # ------------------------------------------------------------------ words
+
+    def _where(self) -> Where:
+        return {"device": self.device, "path": self.via}
+
+    def _redacted_seen(self) -> str | None:
+        seen = self._seen()
+        return self.credentials.redact(seen) if seen else None
+
+    def _open_timed_out(self, timeout: float) -> AioconnError:
+        return ConnectTimeout(
+            f"no session within {timeout:g} s",
+            **self._where(),
+            phase=self._progress.phase,
+            seen=self._last_seen,
+        )
+
+    def _not_admitted(self, timeout: float) -> AioconnError:
+        return LimitReached(
+            f"no session came free within {timeout:g} s: {self._request.environment.crowd()}", **self._where()
+        )
+
+    def _timed_out(self, name: str, what: str, timeout: float) -> AioconnError:
+        return CommandTimeout(
+            f"{name} {self.credentials.redact(what)!r} did not end within {timeout:g} s",
+            **self._where(),
+            seen=self._last_seen,
+            command=self.credentials.redact(what),
+        )
+
+    def _emit_started(self, name: str, args: tuple[Any, ...]) -> None:
+        what = self.credentials.redact(self._what(name, args))
+        event = ServiceStarted(device=self.device, alias=self.alias, path=self.via, service=name, what=what)
+        self.listeners.emit(event)
+
+    def _emit_finished(
+        self, name: str, args: tuple[Any, ...], elapsed: float, error: BaseException | None
+    ) -> None:
+        self.listeners.emit(
+            ServiceFinished(
+                device=self.device,
+                alias=self.alias,
+                path=self.via,
+                service=name,
+                what=self.credentials.redact(self._what(name, args)),
+                elapsed=elapsed,
+                error=error,
+            )
+        )
+
+    def _enter(self, state: State) -> None:
+        self._state = state

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device as a jump host: one SSH link, opened by whoever comes first, shared by all that go through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aioconn import options as option_sets
+from aioconn.connection import BaseOptions
+from aioconn.credentials import Credentials
+from aioconn.errors import ConnectTimeout, MissingValue
+from aioconn.path import Path
+from aioconn.policy import CLOSE_TIMEOUT
+from aioconn.transport.base import Progress
+
+if TYPE_CHECKING:
+    from aioconn.transport.ssh import SshLink
+
+
+class JumpLink:
+    """The link of one device. An attempt is shared; it goes on while anyone waits for it."""
+
+    __slots__ = ("_device", "_links", "_tasks", "_waiters")
+
+    def __init__(self, device: str) -> None:
+        self._device = device
+        self._links: dict[int, SshLink] = {}
+        self._tasks: dict[int, asyncio.Task[SshLink]] = {}
+        self._waiters: dict[int, int] = {}
+
+    async def get(self, opener: Callable[[SshLink | None], Awaitable[SshLink]], through: SshLink | None) -> SshLink:
+        """The live link (through another one, if given), opened with `opener` if there is none."""
+        key = id(through) if through is not None else 0
+        if (link := self._links.get(key)) is not None and not link.closed:
+            return link
+        if (task := self._tasks.get(key)) is None:
+            task = self._tasks[key] = asyncio.ensure_future(opener(through))
+            task.add_done_callback(lambda done: self._settle(key, done))
+        self._waiters[key] = self._waiters.get(key, 0) + 1
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            if self._waiters[key] == 1:
+                task.cancel()
+                await asyncio.wait({task})
+            raise
+        finally:
+            self._waiters[key] -= 1
+        return task.result()
+
+    def _settle(self, key: int, task: asyncio.Task[SshLink]) -> None:
+        self._tasks.pop(key, None)
+        if not task.cancelled() and task.exception() is None:
+            self._links[key] = task.result()
+
+    async def open(self, path: Path, credentials: Credentials, tunnel: SshLink | None) -> SshLink:
+        """A new link to this device over `path`."""
+        from aioconn.protocols.cli import CliOptions
+        from aioconn.transport.ssh import SshLink as Link
+
+        host = path.address
+        if not host:
+            raise MissingValue("the path has no host", device=self._device, path=path.name)
+        options = option_sets.build(CliOptions, path, {}, device=self._device)
+        assert isinstance(options, BaseOptions)
+        progress = Progress()
+        try:
+            async with asyncio.timeout(options.connect_timeout):
+                return await Link.open(
+                    host,
+                    path.port or 22,
+                    device=self._device,
+                    path=path.name,
+                    credential=credentials.get("ssh", path.name),
+                    options=options,
+                    tunnel=tunnel,
+                    progress=progress,
+                )
+        except TimeoutError:
+            raise ConnectTimeout(
+                f"no link to the jump host within {options.connect_timeout:g} s",
+                device=self._device,
+                path=path.name,
+                phase=progress.phase,
+            ) from None
+
+    async def close(self) -> None:
+        """Close the link, politely for a moment, then at once; also when cancelled."""
+        links = list(self._links.values())
+        self._links.clear()
+        for task in self._tasks.values():
+            task.cancel()
+        for link in links:
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await link.close()
+            except TimeoutError:
+                pass
+            finally:
+                link.abort()

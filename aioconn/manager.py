@@ -1,0 +1,455 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One manager for each device: it makes, names, limits and closes all of the device's connections."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import keyword
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import dataclasses
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from aioconn.connection import BaseConnection, Request, State
+from aioconn.credentials import Credentials
+from aioconn.errors import (
+    AliasInUse,
+    ConnectError,
+    InvalidAlias,
+    LoopMismatch,
+    UnknownAlias,
+    UnknownPath,
+    UsageError,
+    nearest,
+)
+from aioconn.events import Listeners
+from aioconn.jump import JumpLink
+from aioconn.limits import Budget
+from aioconn.path import Path
+from aioconn.policy import Limits
+from aioconn.protocols.registry import class_for
+
+DEFAULT_ALIAS = "default"
+CLI_PROTOCOLS = ("ssh", "telnet", "command")
+
+
+class Target(Protocol):
+    """What a manager has to know of its device."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def platform_hint(self) -> Any:
+        """A Platform, or what the testbed calls it, or None."""
+
+    @property
+    def paths(self) -> Mapping[str, Path]: ...
+    @property
+    def credentials(self) -> Credentials: ...
+    @property
+    def listeners(self) -> Listeners: ...
+    def manager_of(self, device: str) -> ConnectionManager:
+        """The manager of another device of the testbed, for jumps."""
+
+    def owns_name(self, name: str) -> bool:
+        """Whether `name` is an attribute of the device already."""
+
+    @property
+    def connect_gate(self) -> asyncio.Semaphore | None:
+        """Bounds how many connections of the whole testbed are opened at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Defaults:
+    """`connections.defaults`: what `connect()` does when it is not told."""
+
+    class_name: str | None = None
+    alias: str = DEFAULT_ALIAS
+    via: tuple[str, ...] = ()
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class _Opening:
+    """An attempt under way and those who wait for it; the last to leave cancels it."""
+
+    task: asyncio.Task[None]
+    waiters: int = 0
+
+
+class ConnectionManager:
+    """Owns every connection of one device; made by the device, which it holds weakly.
+
+    Its home loop is the loop that first connects. Everything here is called from that loop.
+    """
+
+    def __init__(
+        self, device: Target, *, defaults: Defaults | None = None, limits: Limits | None = None
+    ) -> None:
+        self._device = weakref.ref(device)
+        self._name = device.name
+        self._defaults = defaults or Defaults()
+        self._budget = Budget(limits or Limits())
+        self._connections: dict[str, BaseConnection[Any]] = {}
+        self._fingerprints: dict[str, tuple[Any, ...]] = {}
+        self._openings: dict[str, _Opening] = {}
+        self._in_gate: set[BaseConnection[Any]] = set()
+        self._jump = JumpLink(device.name)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._alias_in_use: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+            f"aioconn alias of {device.name}", default=None
+        )
+
+    # ------------------------------------------------------------------ what there is
+
+    @property
+    def device(self) -> Target:
+        device = self._device()
+        if device is None:
+            raise UsageError("the device of this manager no longer exists", device=self._name)
+        return device
+
+    @property
+    def connections(self) -> Mapping[str, BaseConnection[Any]]:
+        """Alias -> connection, live or not; read-only."""
+        return MappingProxyType(self._connections)
+
+    @property
+    def default_alias(self) -> str:
+        """The alias that services called on the device go to: `using_alias()`'s in this task, else the default."""
+        return self._alias_in_use.get() or self._defaults.alias
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The home loop; None until something connects."""
+        return self._loop
+
+    @property
+    def limits(self) -> Limits:
+        return self._budget.limits
+
+    def default_arguments(self, arguments: Mapping[str, Any]) -> None:
+        """Options that every later `connect()` of this device starts from."""
+        self._defaults = dataclasses.replace(self._defaults, arguments={**self._defaults.arguments, **arguments})
+
+    def is_connected(self, alias: str | None = None) -> bool:
+        """Whether the alias is live; False for an unknown one."""
+        connection = self._connections.get(alias or self.default_alias)
+        return connection is not None and connection.connected
+
+    def get(self, alias: str | None = None) -> BaseConnection[Any]:
+        """The connection of an alias. Raises `UnknownAlias`."""
+        alias = alias or self.default_alias
+        if alias not in self._connections:
+            raise UnknownAlias(
+                f"no connection {alias!r}",
+                device=self._name,
+                hint=nearest(alias, self._connections) if self._connections else "call connect()",
+            )
+        return self._connections[alias]
+
+    @contextlib.contextmanager
+    def using_alias(self, name: str) -> Iterator[BaseConnection[Any]]:
+        """Within the block, and in this task only, services called on the device go to `name`."""
+        connection = self.get(name)
+        token = self._alias_in_use.set(name)
+        try:
+            yield connection
+        finally:
+            self._alias_in_use.reset(token)
+
+    def statistics(self) -> dict[str, Any]:
+        """Plain numbers: sessions by state, the budget, the waiters."""
+        states = [connection.state for connection in self._connections.values()]
+        return {
+            "connections": len(states),
+            "connected": sum(connection.connected for connection in self._connections.values()),
+            "busy": states.count(State.BUSY),
+            "broken": states.count(State.BROKEN),
+            "sessions_used": self._budget.used,
+            "max_sessions": self.limits.max_sessions,
+            "waiting": self._budget.waiting,
+        }
+
+    def __repr__(self) -> str:
+        numbers = self.statistics()
+        return f"<ConnectionManager {self._name} {numbers['connected']}/{numbers['connections']} connected>"
+
+    # ------------------------------------------------------------------ making
+
+    def instantiate(
+        self,
+        *,
+        alias: str | None = None,
+        via: str | None = None,
+        cls: type[BaseConnection[Any]] | str | None = None,
+        **arguments: Any,
+    ) -> BaseConnection[Any]:
+        """Make a connection under `alias` without opening it. Raises what is wrong with the request, nothing else."""
+        alias = self._checked_alias(alias)
+        path = self._paths(via)[0]
+        connection, fingerprint = self._make(alias, path, cls, arguments)
+        if (present := self._connections.get(alias)) is not None and present.connected:
+            raise AliasInUse(f"alias {alias!r} is connected", device=self._name, hint="disconnect() it first")
+        self._register(alias, connection, fingerprint)
+        return connection
+
+    async def connect(
+        self,
+        *,
+        alias: str | None = None,
+        via: str | Sequence[str] | None = None,
+        cls: type[BaseConnection[Any]] | str | None = None,
+        timeout: float | None = None,
+        replace: bool = False,
+        **arguments: Any,
+    ) -> BaseConnection[Any]:
+        """Open a connection and return it; the live one if the same was asked for before.
+
+        `via` names a path, or several that are tried in order. `timeout` (seconds) bounds each attempt. A failed
+        attempt leaves no alias behind; the last path's error is raised, with the others' as notes.
+        """
+        self._claim_loop()
+        alias = self._checked_alias(alias)
+        paths = self._paths(via)
+        failures: list[ConnectError] = []
+        for path in paths:
+            try:
+                return await self._connect_one(alias, path, cls, arguments, timeout=timeout, replace=replace)
+            except ConnectError as error:
+                failures.append(error)
+        for failure in failures[:-1]:
+            failures[-1].add_note(f"before that: {failure}")
+        raise failures[-1]
+
+    async def _connect_one(
+        self,
+        alias: str,
+        path: Path,
+        cls: type[BaseConnection[Any]] | str | None,
+        arguments: Mapping[str, Any],
+        *,
+        timeout: float | None,
+        replace: bool,
+    ) -> BaseConnection[Any]:
+        connection, fingerprint = self._make(alias, path, cls, arguments)
+        present = self._connections.get(alias)
+        if present is not None and (present.connected or alias in self._openings):
+            if self._fingerprints[alias] == fingerprint:
+                await self._wait_open(alias, present, timeout)
+                return present
+            if not replace:
+                raise AliasInUse(
+                    f"alias {alias!r} is connected via {present.via}",
+                    device=self._name,
+                    path=path.name,
+                    hint="choose another alias, or pass replace=True",
+                )
+            await self.destroy(alias)
+        elif present is not None and self._fingerprints[alias] == fingerprint:
+            connection = present  # the same again, after a disconnect: whoever holds it can use it again
+        self._register(alias, connection, fingerprint)
+        try:
+            await self._wait_open(alias, connection, timeout)
+        except BaseException:
+            if self._connections.get(alias) is connection and not connection.connected:
+                self._forget(alias)
+            raise
+        return connection
+
+    async def _wait_open(self, alias: str, connection: BaseConnection[Any], timeout: float | None) -> None:
+        """Open once for everybody who asks at the same time: a wrong password must not be tried by each of them."""
+        if connection.connected and alias not in self._openings:
+            return
+        opening = self._openings.get(alias)
+        if opening is None:
+            task = asyncio.get_running_loop().create_task(connection.open(timeout=timeout))
+            opening = self._openings[alias] = _Opening(task)
+            task.add_done_callback(lambda _: self._openings.pop(alias, None))
+        opening.waiters += 1
+        try:
+            await asyncio.wait({opening.task})
+        except asyncio.CancelledError:
+            if opening.waiters == 1:
+                opening.task.cancel()
+                await asyncio.wait({opening.task})
+                if not opening.task.cancelled():
+                    opening.task.exception()
+            raise
+        finally:
+            opening.waiters -= 1
+        if opening.task.cancelled():
+            raise ConnectError("the attempt was cancelled by its last waiter", device=self._name)
+        opening.task.result()
+
+    def _make(
+        self,
+        alias: str,
+        path: Path,
+        cls: type[BaseConnection[Any]] | str | None,
+        arguments: Mapping[str, Any],
+    ) -> tuple[BaseConnection[Any], tuple[Any, ...]]:
+        device = self.device
+        protocol = path.protocol or ("command" if path.command else "ssh")
+        wanted = cls or path.class_name or self._defaults.class_name
+        kind = class_for(wanted, protocol, device=self._name, path=path.name)
+        merged = {**self._defaults.arguments, **arguments}
+        request = Request(
+            device=self._name,
+            alias=alias,
+            path=path,
+            arguments=merged,
+            credentials=device.credentials.under(path.credentials),
+            platform=device.platform_hint,
+            listeners=device.listeners,
+            environment=self,
+        )
+        return kind(request), (kind, path.name, tuple(sorted(merged.items(), key=lambda item: item[0])))
+
+    def _register(self, alias: str, connection: BaseConnection[Any], fingerprint: tuple[Any, ...]) -> None:
+        self._connections[alias] = connection
+        self._fingerprints[alias] = fingerprint
+
+    def _forget(self, alias: str) -> None:
+        self._connections.pop(alias, None)
+        self._fingerprints.pop(alias, None)
+
+    def _checked_alias(self, alias: str | None) -> str:
+        alias = alias or self._defaults.alias
+        if not alias.isidentifier() or keyword.iskeyword(alias):
+            raise InvalidAlias(
+                f"alias {alias!r} is no Python identifier", device=self._name, hint="letters, digits and _"
+            )
+        if self.device.owns_name(alias):
+            raise InvalidAlias(f"the device already has something called {alias!r}", device=self._name)
+        return alias
+
+    def _paths(self, via: str | Sequence[str] | None) -> list[Path]:
+        """The paths to try: the argument, the defaults, the only one, else the first for a command line."""
+        paths = self.device.paths
+        if not paths:
+            raise UnknownPath("the device has no connections", device=self._name)
+        names = [via] if isinstance(via, str) else list(via or self._defaults.via)
+        if not names:
+            cli = [name for name, path in paths.items() if (path.protocol or "ssh") in CLI_PROTOCOLS]
+            names = [cli[0] if cli and len(paths) > 1 else next(iter(paths))]
+        for name in names:
+            if name not in paths:
+                raise UnknownPath(f"no path {name!r}", device=self._name, hint=nearest(name, paths))
+        return [paths[name] for name in names]
+
+    def _claim_loop(self) -> None:
+        running = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            self._loop = running
+        elif self._loop is not running and not self._connections:
+            self._loop = running
+        elif self._loop is not running:
+            raise LoopMismatch(
+                f"called from loop {id(running):#x}, the device's home loop is {id(self._loop):#x}",
+                device=self._name,
+                hint="call it from the loop that connected first",
+            )
+
+    # ------------------------------------------------------------------ closing
+
+    async def disconnect(self, alias: str | None = None) -> None:
+        """Close a connection; its alias stays, its services raise `SessionClosed` until it is connected again."""
+        await self.get(alias).close()
+
+    async def destroy(self, alias: str | None = None) -> None:
+        """Close a connection and forget its alias."""
+        alias = alias or self.default_alias
+        connection = self.get(alias)
+        try:
+            await connection.close()
+        finally:
+            if self._connections.get(alias) is connection:
+                self._forget(alias)
+
+    async def disconnect_all(self) -> None:
+        """Close everything, also when cancelled. Failures come as one ExceptionGroup, when all are closed."""
+        await self._close_all([connection.close for connection in self._connections.values()])
+
+    async def destroy_all(self) -> None:
+        """The same, and forget every alias."""
+        try:
+            await self.disconnect_all()
+        finally:
+            self._connections.clear()
+            self._fingerprints.clear()
+
+    async def _close_all(self, closers: list[Callable[[], Any]]) -> None:
+        failures: list[Exception] = []
+        tasks = [asyncio.ensure_future(closer()) for closer in closers]
+        try:
+            if tasks:
+                await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            raise
+        finally:
+            for task in tasks:
+                if task.done() and not task.cancelled() and isinstance(error := task.exception(), Exception):
+                    failures.append(error)
+            await self._jump.close()
+        if failures:
+            raise ExceptionGroup(f"{self._name}: {len(failures)} connections failed to close", failures)
+
+    # ------------------------------------------------------------------ what connections ask for
+
+    async def admit(self, connection: BaseConnection[Any]) -> None:
+        await self._budget.take(connection)
+        if (gate := self.device.connect_gate) is not None:
+            await gate.acquire()
+            self._in_gate.add(connection)
+
+    def admitted(self, connection: BaseConnection[Any]) -> bool:
+        return self._budget.holds(connection)
+
+    def opened(self, connection: BaseConnection[Any]) -> None:
+        if connection in self._in_gate:
+            self._in_gate.discard(connection)
+            if (gate := self.device.connect_gate) is not None:
+                gate.release()
+
+    def leave(self, connection: BaseConnection[Any]) -> None:
+        self._budget.give(connection)
+
+    def crowd(self) -> str:
+        names = ", ".join(sorted(holder.alias for holder in self._budget.holders))
+        limits = self.limits
+        return (
+            f"{self._budget.used} open ({names or 'none'}), max_sessions {limits.max_sessions},"
+            f" logins_per_minute {limits.logins_per_minute}"
+        )
+
+    async def jump(self, connection: BaseConnection[Any]) -> Any:
+        """The SSH link that carries this connection, through every hop of its path; None without a proxy."""
+        link = None
+        for hop in connection.path.proxy:
+            link = await self.device.manager_of(hop).link(through=link)
+        return link
+
+    async def link(self, *, through: Any = None) -> Any:
+        """This device's own SSH link as a jump host: connected once, shared by all devices behind it."""
+        self._claim_loop()
+        return await self._jump.get(self._open_jump, through)
+
+    async def _open_jump(self, through: Any) -> Any:
+        device = self.device
+        candidates = [path for path in self._paths(None) if path.protocol in (None, "ssh") and not path.command]
+        candidates += [path for path in device.paths.values() if path.protocol in (None, "ssh") and not path.command]
+        if not candidates:
+            raise UnknownPath("a jump host needs a path with protocol ssh", device=self._name)
+        path = candidates[0]
+        tunnel = through
+        for hop in path.proxy if through is None else ():
+            tunnel = await device.manager_of(hop).link(through=tunnel)
+        return await self._jump.open(path, device.credentials.under(path.credentials), tunnel)

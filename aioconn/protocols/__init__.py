@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Connection classes, one module each, imported when a path asks for them."""

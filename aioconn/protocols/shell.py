@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A live command line: one stream, and the one talk that is under way on it.
+
+What arrives is matched in the callback that brings it; the coroutine that waits is woken once, when its exchange is
+done. Bytes that no exchange asked for are kept apart and never become part of a later answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from aioconn.errors import SessionBroken, SessionClosed, Where
+from aioconn.platforms.model import Platform
+from aioconn.transport.base import Stream
+from aioconn.wire import ansi
+from aioconn.wire.echo import Discipline
+from aioconn.wire.prompt import PromptMatch, Prompts
+
+_STRAY_LIMIT = 1 << 16
+_QUIET = 0.15
+
+
+class Talk(Protocol):
+    """What `Shell.run` drives: an `Exchange`, an `Opening`, a `Login`, a `Proof`."""
+
+    quiet_after: float | None
+
+    @property
+    def done(self) -> PromptMatch | None: ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether whoever waits for this talk must be woken."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def quiet(self) -> bytes: ...
+
+    def seen(self, limit: int = 400) -> str: ...
+
+
+class Shell:
+    """Receiver of a stream. `in_step` tells that the device stands at a prompt that has been seen."""
+
+    def __init__(
+        self,
+        platform: Platform,
+        *,
+        where: Where,
+        on_lost: Callable[[Exception | None], None],
+        on_stray: Callable[[str], None] | None = None,
+    ) -> None:
+        self.platform = platform
+        self.prompts = Prompts(platform)
+        self.discipline = Discipline.UNKNOWN if platform.echo else Discipline.NONE
+        self.in_step = False
+        self.mode = ""
+        self.newline = platform.newline.encode()
+        self._where = where
+        self._on_lost = on_lost
+        self._on_stray = on_stray
+        self._stream: Stream | None = None
+        self._talk: Talk | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._stray = bytearray()
+        self._lost = False
+        self._lost_by: Exception | None = None
+        self._slowest = 0.0  # seconds to the first byte of an answer, the slowest seen
+        self._sent_at = 0.0
+        self._loop = asyncio.get_running_loop()
+        self._arrived = asyncio.Event()
+
+    # ------------------------------------------------------------------ receiver
+
+    def attach(self, stream: Stream) -> None:
+        self._stream = stream
+
+    def data_received(self, data: bytes, /) -> None:
+        talk = self._talk
+        if talk is None:
+            self._stray += data
+            if len(self._stray) > _STRAY_LIMIT:
+                del self._stray[:-_STRAY_LIMIT]
+            self._arrived.set()
+            return
+        if self._sent_at:
+            self._slowest = max(self._slowest, self._loop.time() - self._sent_at)
+            self._sent_at = 0.0
+        self._after(talk, talk.feed(data))
+
+    def connection_lost(self, error: Exception | None, /) -> None:
+        self._lost = True
+        self._lost_by = error
+        self._arrived.set()
+        self._stop_timer()
+        if (waiter := self._waiter) is not None and not waiter.done():
+            waiter.set_exception(self._broken())
+        self._on_lost(error)
+
+    def _after(self, talk: Talk, reply: bytes) -> None:
+        if reply:
+            self.write(reply)
+        waiter = self._waiter
+        if talk.ended and waiter is not None and not waiter.done():
+            waiter.set_result(None)
+        if talk.quiet_after is not None and not talk.ended:
+            self._start_timer(talk.quiet_after)
+        elif self._timer is not None:
+            self._stop_timer()
+
+    def _start_timer(self, delay: float) -> None:
+        self._stop_timer()
+        self._timer = self._loop.call_later(delay, self._on_quiet)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _on_quiet(self) -> None:
+        self._timer = None
+        if (talk := self._talk) is not None:
+            self._after(talk, talk.quiet())
+
+    # ------------------------------------------------------------------ talking
+
+    def write(self, data: bytes) -> None:
+        """Send bytes now; raises SessionBroken or SessionClosed if there is nobody to take them."""
+        if self._lost or self._stream is None:
+            raise self._broken()
+        self._stream.write(data)
+
+    async def run(self, talk: Talk, opening: bytes) -> None:
+        """Send `opening` and wait until `talk` is done; no deadline of its own.
+
+        When this is cancelled in the middle, `in_step` stays False: somebody has to bring it back.
+        """
+        self.flush_stray()
+        waiter = self._waiter = self._loop.create_future()
+        self._talk = talk
+        try:
+            if opening:
+                self.in_step = False
+                self.write(opening)
+                self._sent_at = self._loop.time()
+            if talk.quiet_after is not None:
+                self._start_timer(talk.quiet_after)
+            await waiter
+        finally:
+            self.end(talk)
+
+    async def more(self) -> None:
+        """Wait until the talk that was begun has more to give or is done (for streaming)."""
+        if self._lost:
+            raise self._broken()
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def begin(self, talk: Talk, opening: bytes) -> None:
+        """Start `talk` without waiting; `more` and `end` go with it."""
+        self.flush_stray()
+        self._talk = talk
+        self.in_step = False
+        self.write(opening)
+
+    def end(self, talk: Talk) -> None:
+        """The talk is over, done or not."""
+        self._talk = self._waiter = None
+        self._stop_timer()
+        if talk.done is not None:
+            self.arrived_at(talk.done)
+        elif not self.in_step:
+            self._stray += talk.seen().encode()[-400:]
+
+    def arrived_at(self, match: PromptMatch) -> None:
+        """The device stands at this prompt."""
+        self.in_step = True
+        self.mode = match.mode
+        if match.host and match.host != self.prompts.host:
+            self.prompts = self.prompts.learned(match.host)
+
+    def flush_stray(self) -> str:
+        """Give what nobody asked for to whoever wants to hear it, and forget it."""
+        if not self._stray:
+            return ""
+        text = ansi.clean(self._stray).strip()
+        self._stray.clear()
+        if self._on_stray is not None and text:
+            self._on_stray(text)
+        return text
+
+    def take_stray(self) -> bytes:
+        """What came outside of any talk, for a caller who talks raw."""
+        taken = bytes(self._stray)
+        self._stray.clear()
+        return taken
+
+    def peek_stray(self) -> bytes:
+        """The same, left where it is."""
+        return bytes(self._stray)
+
+    @property
+    def has_stray(self) -> bool:
+        return bool(self._stray)
+
+    def give_back(self, data: bytes) -> None:
+        """Put what was taken too much in front again."""
+        self._stray[:0] = data
+
+    async def next_arrival(self) -> None:
+        """Wait until more comes than is there now; the caller sets the deadline."""
+        self._arrived.clear()
+        await self._arrived.wait()
+
+    def check(self) -> None:
+        """Raise SessionBroken if the stream has ended."""
+        if self._lost:
+            raise self._broken()
+
+    def forget_host(self) -> None:
+        """Take any name again: the prompt seen so far may have been the last line of a banner."""
+        self.prompts = Prompts(self.platform)
+
+    def pause_reading(self) -> None:
+        if self._stream is not None:
+            self._stream.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._stream is not None:
+            self._stream.resume_reading()
+
+    def seen(self) -> str:
+        """What the talk under way, or the line outside of one, has shown last."""
+        return self._talk.seen() if self._talk is not None else self.stray_text().strip()
+
+    async def drain(self, quiet: float) -> bytes:
+        """Read until nothing has come for `quiet` seconds; returns the end of what came. Bounded by the caller."""
+        collected = bytearray()
+        while True:
+            collected += self._stray
+            del collected[:-_STRAY_LIMIT]
+            self._stray.clear()
+            if self._lost:
+                raise self._broken()
+            if not await self.arrival(quiet):
+                return bytes(collected)
+
+    async def arrival(self, timeout: float) -> bool:
+        """Wait until something comes outside of any talk; False if nothing does in time."""
+        if self._stray or self._lost:
+            return True
+        self._arrived.clear()
+        try:
+            async with asyncio.timeout(timeout):
+                await self._arrived.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    @property
+    def patience(self) -> float:
+        """How long a silence must last to mean something: 2.5 times the slowest first byte of an answer."""
+        return max(_QUIET, 2.5 * self._slowest)
+
+    def stray_text(self) -> str:
+        """The end of what nobody asked for, not yet flushed."""
+        return ansi.clean(self._stray[-400:])
+
+    # ------------------------------------------------------------------ the end
+
+    async def close(self) -> None:
+        """Say goodbye with the platform's words if that is safe, and end the stream. Bounded by the caller."""
+        stream, self._stream = self._stream, None
+        if stream is None:
+            return
+        if self.in_step and not self._lost and self.mode == self.platform.default_mode:
+            for line in self.platform.on_close:
+                stream.write(line.encode() + self.newline)
+        self._fail_waiter()
+        await stream.close()
+
+    def abort(self) -> None:
+        """End the stream now."""
+        stream, self._stream = self._stream, None
+        self._fail_waiter()
+        self._stop_timer()
+        if stream is not None:
+            stream.abort()
+
+    def _fail_waiter(self) -> None:
+        if (waiter := self._waiter) is not None and not waiter.done():
+            waiter.set_exception(self._broken())
+
+    def _broken(self) -> SessionBroken | SessionClosed:
+        if self._lost:
+            error = SessionBroken(
+                "the device ended the session" if self._lost_by is None else f"the session broke: {self._lost_by}",
+                **self._where,
+                seen=self.seen() or None,
+                maybe_executed=not self.in_step,
+            )
+            error.__cause__ = self._lost_by
+            return error
+        return SessionClosed("the connection is closed", **self._where)
