@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Testbeds: what a file says, and the devices made of it."""

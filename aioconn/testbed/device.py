@@ -1,0 +1,330 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A device: the script's handle. It delegates; its manager does the work."""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, cast, overload
+from urllib.parse import unquote, urlsplit
+
+from aioconn.connection import BaseConnection
+from aioconn.credentials import Credentials
+from aioconn.errors import UnknownDevice, UsageError, nearest
+from aioconn.events import Listeners
+from aioconn.manager import DEFAULT_ALIAS, ConnectionManager, Defaults
+from aioconn.path import Path
+from aioconn.policy import Limits
+from aioconn.results import Output
+from aioconn.testbed.load import load_spec
+from aioconn.testbed.model import DeviceSpec
+
+if TYPE_CHECKING:
+    from aioconn.protocols.cli import CliConnection, Replies
+    from aioconn.testbed.testbed import Testbed
+
+
+class Device:
+    """One device of a testbed, or one on its own: `Device("r1", os="iosxe", connections={...}, credentials={...})`.
+
+    The keyword arguments are the device's keys in a testbed file. Connections are reached by their alias, as
+    attributes (`r1.vty_1`) or items (`r1["vty_1"]`); services called on the device go to the default alias.
+    """
+
+    def __init__(self, name: str, **keys: Any) -> None:
+        spec = load_spec({"devices": {name: keys}}).devices[name]
+        self._set_up(spec, None)
+
+    @classmethod
+    def from_spec(cls, spec: DeviceSpec, testbed: Testbed | None = None) -> Device:
+        """The live object of what a testbed says of a device."""
+        self = cls.__new__(cls)
+        self._set_up(spec, testbed)
+        return self
+
+    def _set_up(self, spec: DeviceSpec, testbed: Testbed | None) -> None:
+        self._spec = spec
+        self._testbed = weakref.ref(testbed) if testbed is not None else None
+        self._listeners = Listeners(testbed.listeners if testbed is not None else None)
+        defaults = spec.defaults
+        self._manager = ConnectionManager(
+            self,
+            defaults=Defaults(
+                class_name=defaults.class_name,
+                alias=defaults.alias or DEFAULT_ALIAS,
+                via=defaults.via,
+                arguments=defaults.arguments,
+            ),
+            limits=Limits(
+                max_sessions=defaults.max_sessions, logins_per_minute=defaults.logins_per_minute
+            ),
+        )
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def name(self) -> str:
+        return self._spec.name
+
+    @property
+    def alias(self) -> str:
+        """The device's other name in the testbed; its name if it has none."""
+        return self._spec.alias or self._spec.name
+
+    @property
+    def os(self) -> str | None:
+        """The operating system, as the testbed spells it."""
+        return self._spec.os
+
+    @property
+    def platform(self) -> str | None:
+        """The hardware platform, as the testbed spells it."""
+        return self._spec.platform
+
+    @property
+    def type(self) -> str | None:
+        return self._spec.type
+
+    @property
+    def custom(self) -> Mapping[str, Any]:
+        return self._spec.custom
+
+    @property
+    def interfaces(self) -> Mapping[str, Any]:
+        return self._spec.interfaces
+
+    @property
+    def spec(self) -> DeviceSpec:
+        """All that the testbed says of it."""
+        return self._spec
+
+    @property
+    def testbed(self) -> Testbed | None:
+        return self._testbed() if self._testbed is not None else None
+
+    @property
+    def manager(self) -> ConnectionManager:
+        return self._manager
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """The ways to the device, by name."""
+        return self._spec.connections
+
+    @property
+    def credentials(self) -> Credentials:
+        return self._spec.credentials
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who hears of this device's events: `device.listeners.add(callback)`."""
+        return self._listeners
+
+    @property
+    def connections(self) -> Mapping[str, BaseConnection[Any]]:
+        """Alias -> connection."""
+        return self._manager.connections
+
+    def __repr__(self) -> str:
+        live = [alias for alias, connection in self.connections.items() if connection.connected]
+        return f"<Device {self.name} {self.os or 'os unknown'} {'connected: ' + ', '.join(live) if live else 'idle'}>"
+
+    # ------------------------------------------------------------------ what the manager asks
+
+    @property
+    def platform_hint(self) -> Any:
+        return self._spec.os or None
+
+    @property
+    def connect_gate(self) -> asyncio.Semaphore | None:
+        testbed = self.testbed
+        return testbed.connect_gate if testbed is not None else None
+
+    def manager_of(self, device: str) -> ConnectionManager:
+        testbed = self.testbed
+        if testbed is None:
+            raise UnknownDevice(f"{self.name} goes through {device!r}, but belongs to no testbed", device=self.name)
+        return testbed[device].manager
+
+    def owns_name(self, name: str) -> bool:
+        return hasattr(type(self), name) or name in self.__dict__
+
+    # ------------------------------------------------------------------ the manager's verbs
+
+    async def connect(
+        self,
+        *,
+        alias: str | None = None,
+        via: str | Sequence[str] | None = None,
+        cls: Any = None,
+        timeout: float | None = None,
+        replace: bool = False,
+        **arguments: Any,
+    ) -> BaseConnection[Any]:
+        """See `ConnectionManager.connect`."""
+        return await self._manager.connect(
+            alias=alias, via=via, cls=cls, timeout=timeout, replace=replace, **arguments
+        )
+
+    async def disconnect(self, alias: str | None = None) -> None:
+        """See `ConnectionManager.disconnect`."""
+        await self._manager.disconnect(alias)
+
+    async def destroy(self, alias: str | None = None) -> None:
+        """See `ConnectionManager.destroy`."""
+        await self._manager.destroy(alias)
+
+    async def disconnect_all(self) -> None:
+        """See `ConnectionManager.disconnect_all`."""
+        await self._manager.disconnect_all()
+
+    async def destroy_all(self) -> None:
+        """See `ConnectionManager.destroy_all`."""
+        await self._manager.destroy_all()
+
+    def is_connected(self, alias: str | None = None) -> bool:
+        """Whether the alias is live; False for an unknown one."""
+        return self._manager.is_connected(alias)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the default alias is live."""
+        return self._manager.is_connected()
+
+    def using_alias(self, name: str) -> AbstractContextManager[BaseConnection[Any]]:
+        """See `ConnectionManager.using_alias`."""
+        return self._manager.using_alias(name)
+
+    async def __aenter__(self) -> Device:
+        await self.connect()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.destroy_all()
+
+    # ------------------------------------------------------------------ services of the default alias
+
+    @overload
+    async def execute(  # type: ignore[overload-overlap]  # a str is a Sequence[str], and means one command
+        self,
+        command: str,
+        *,
+        timeout: float | None = None,
+        check: bool | None = None,
+        reply: Replies | None = None,
+        mode: str | None = None,
+    ) -> Output: ...
+
+    @overload
+    async def execute(
+        self,
+        command: Sequence[str],
+        *,
+        timeout: float | None = None,
+        check: bool | None = None,
+        reply: Replies | None = None,
+        mode: str | None = None,
+    ) -> list[Output]: ...
+
+    async def execute(
+        self,
+        command: Any,
+        *,
+        timeout: float | None = None,
+        check: bool | None = None,
+        reply: Replies | None = None,
+        mode: str | None = None,
+    ) -> Any:
+        """Run a command, or several. See `CliConnection.execute`."""
+        return await self._cli("execute").execute(
+            command, timeout=timeout, check=check, reply=reply, mode=mode
+        )
+
+    async def configure(
+        self,
+        lines: str | Iterable[str],
+        *,
+        timeout: float | None = None,
+        check: bool | None = None,
+        reply: Replies | None = None,
+        commit: bool = True,
+    ) -> Output:
+        """Send configuration lines. See `CliConnection.configure`."""
+        return await self._cli("configure").configure(
+            lines, timeout=timeout, check=check, reply=reply, commit=commit
+        )
+
+    async def parse(
+        self, command: str, *, timeout: float | None = None, parser: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Run a command and parse its output. See `CliConnection.parse`."""
+        return await self._cli("parse").parse(command, timeout=timeout, parser=parser)
+
+    def stream(
+        self, command: str, *, timeout: float | None = None, reply: Replies | None = None
+    ) -> AsyncIterator[str]:
+        """The output of a command while it arrives. See `CliConnection.stream`."""
+        return self._cli("stream").stream(command, timeout=timeout, reply=reply)
+
+    def _cli(self, service: str) -> CliConnection:
+        connection = self._manager.get()
+        if not hasattr(connection, service):
+            raise UsageError(
+                f"{type(connection).__name__} has no {service!r}",
+                device=self.name,
+                path=connection.via,
+                hint=f"it offers {', '.join(connection.services)}",
+            )
+        return cast("CliConnection", connection)
+
+    # ------------------------------------------------------------------ aliases, and services of other classes
+
+    def __getitem__(self, alias: str) -> BaseConnection[Any]:
+        return self._manager.get(alias)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        connections = self._manager.connections
+        if name in connections:
+            return connections[name]
+        current = connections.get(self._manager.default_alias)
+        if current is not None and name in type(current).services:
+            return getattr(current, name)
+        known = {*connections, *(type(current).services if current is not None else ())}
+        raise AttributeError(
+            f"device {self.name!r} has no connection or service {name!r}: {nearest(name, known)}"
+        )
+
+
+def device(url: str, *, name: str | None = None, os: str | None = None, **keys: Any) -> Device:
+    """A device from one line: `device("ssh://admin@192.0.2.1:22", os="iosxe", password=...)`.
+
+    `password`, `username` and `enable` are credentials; other keyword arguments are options of the connection.
+    """
+    parts = urlsplit(url)
+    if not parts.scheme or not parts.hostname:
+        raise UsageError(f"{url!r} is no address", hint="write ssh://user@host:port")
+    try:
+        port = parts.port
+    except ValueError:
+        raise UsageError(f"{url!r}: the port is not a number between 1 and 65535") from None
+    password = keys.pop("password", unquote(parts.password) if parts.password else None)
+    username = keys.pop("username", unquote(parts.username) if parts.username else None)
+    enable = keys.pop("enable_password", None)
+    login = {key: value for key, value in (("username", username), ("password", password)) if value is not None}
+    credentials: dict[str, Any] = {"default": login} if login else {}
+    if enable is not None:
+        credentials["enable"] = {"password": enable}
+    path = {"protocol": parts.scheme, "host": parts.hostname, **({"port": port} if port else {})}
+    made = Device(
+        name or parts.hostname,
+        **({"os": os} if os else {}),
+        connections={parts.scheme: path, "defaults": {"via": parts.scheme}},
+        credentials=credentials,
+    )
+    if keys:
+        made.manager.default_arguments(keys)
+    return made

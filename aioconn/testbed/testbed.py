@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A testbed: its devices, and work on all of them at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from aioconn.errors import AioconnError, Problem, UnknownDevice, nearest
+from aioconn.events import Listeners
+from aioconn.fanout import LIMIT, TIMEOUT
+from aioconn.results import Output, Result, Results
+from aioconn.testbed.device import Device
+from aioconn.testbed.load import load_spec
+from aioconn.testbed.model import TestbedSpec, Topology
+
+# Key exchanges are CPU work: a thousand at once take three times as long as in groups of about fifty.
+CONNECTS_AT_ONCE = 48
+
+
+class Testbed:
+    """Devices by name or alias. As a context manager it closes every session on leaving, also when cancelled."""
+
+    __test__ = False  # not a test class, whatever pytest thinks of its name
+
+    def __init__(self, spec: TestbedSpec) -> None:
+        self._spec = spec
+        self._listeners = Listeners()
+        self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
+        self._devices = {name: Device.from_spec(device, self) for name, device in spec.devices.items()}
+        self._by_alias = {device.alias: device for device in self._devices.values()}
+
+    @property
+    def name(self) -> str:
+        return self._spec.name
+
+    @property
+    def spec(self) -> TestbedSpec:
+        """All that the file says."""
+        return self._spec
+
+    @property
+    def devices(self) -> Mapping[str, Device]:
+        return MappingProxyType(self._devices)
+
+    @property
+    def topology(self) -> Topology:
+        return self._spec.topology
+
+    @property
+    def custom(self) -> Mapping[str, Any]:
+        return self._spec.custom
+
+    @property
+    def warnings(self) -> tuple[Problem, ...]:
+        """What is accepted in the file but probably not meant."""
+        return self._spec.warnings
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who hears of every device's events: `testbed.listeners.add(callback)`."""
+        return self._listeners
+
+    @property
+    def connect_gate(self) -> asyncio.Semaphore:
+        """Bounds the key exchanges under way, per loop."""
+        loop = asyncio.get_running_loop()
+        if self._gate is None or self._gate[0] is not loop:
+            self._gate = (loop, asyncio.Semaphore(CONNECTS_AT_ONCE))
+        return self._gate[1]
+
+    def __getitem__(self, name: str) -> Device:
+        found = self._devices.get(name) or self._by_alias.get(name)
+        if found is None:
+            raise UnknownDevice(
+                f"no device {name!r} in testbed {self.name}", hint=nearest(name, {*self._devices, *self._by_alias})
+            )
+        return found
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._devices or name in self._by_alias
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._devices)
+
+    def __len__(self) -> int:
+        return len(self._devices)
+
+    def __repr__(self) -> str:
+        live = sum(device.connected for device in self._devices.values())
+        return f"<Testbed {self.name} {live}/{len(self)} devices connected>"
+
+    async def __aenter__(self) -> Testbed:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.disconnect()
+
+    # ------------------------------------------------------------------ all devices at once
+
+    async def connect(
+        self,
+        devices: Iterable[str] | None = None,
+        *,
+        via: str | None = None,
+        limit: int = LIMIT,
+        timeout: float = TIMEOUT,
+        deadline: float | None = None,
+    ) -> Results[Any]:
+        """Connect all, or the named, devices. `timeout` bounds each, `deadline` the whole (seconds)."""
+
+        async def work(device: Device, left: float) -> Any:
+            return await device.connect(via=via, timeout=left)
+
+        return await self._on_all(devices, work, limit=limit, timeout=timeout, deadline=deadline)
+
+    async def execute(
+        self,
+        command: str | Sequence[str],
+        devices: Iterable[str] | None = None,
+        *,
+        limit: int = LIMIT,
+        timeout: float = TIMEOUT,
+        deadline: float | None = None,
+    ) -> Results[Any]:
+        """Run a command, or several, on all devices; those that are not connected are connected, and stay so."""
+
+        async def work(device: Device, left: float) -> Any:
+            left = await _connected(device, left)
+            return await device.execute(command, timeout=left)
+
+        return await self._on_all(devices, work, limit=limit, timeout=timeout, deadline=deadline)
+
+    async def configure(
+        self,
+        lines: str | Sequence[str],
+        devices: Iterable[str] | None = None,
+        *,
+        limit: int = LIMIT,
+        timeout: float = TIMEOUT,
+        deadline: float | None = None,
+    ) -> Results[Output]:
+        """Send configuration lines to all devices; the same words as `execute`."""
+
+        async def work(device: Device, left: float) -> Output:
+            left = await _connected(device, left)
+            return await device.configure(lines, timeout=left)
+
+        return await self._on_all(devices, work, limit=limit, timeout=timeout, deadline=deadline)
+
+    async def disconnect(self, devices: Iterable[str] | None = None) -> Results[None]:
+        """Close everything of all, or the named, devices; jump hosts last. Closes also when cancelled."""
+        chosen = self._chosen(devices)
+        used = {hop for device in self._devices.values() for path in device.paths.values() for hop in path.proxy}
+        inner = [device for device in chosen if device.name not in used]
+        outer = [device for device in chosen if device.name in used]
+        results = {device.name: Result[None](device=device.name) for device in chosen}
+        cancelled: asyncio.CancelledError | None = None
+        for group in (inner, outer):
+            tasks = {device.name: asyncio.ensure_future(device.disconnect_all()) for device in group}
+            while tasks:
+                try:
+                    await asyncio.wait(tasks.values())
+                    break
+                except asyncio.CancelledError as error:
+                    cancelled = error
+                    for task in tasks.values():
+                        task.cancel()
+            for name, task in tasks.items():
+                failure = None if task.cancelled() else task.exception()
+                results[name] = Result(device=name, error=failure)
+        if cancelled is not None:
+            raise cancelled
+        return Results(results)
+
+    async def _on_all(
+        self,
+        devices: Iterable[str] | None,
+        work: Callable[[Device, float], Awaitable[Any]],
+        *,
+        limit: int,
+        timeout: float,
+        deadline: float | None,
+    ) -> Results[Any]:
+        chosen = self._chosen(devices)
+        results: dict[str, Result[Any]] = {}
+        todo = iter(chosen)
+        end = None if deadline is None else time.monotonic() + deadline
+
+        async def worker() -> None:
+            for device in todo:
+                left = timeout if end is None else min(timeout, end - time.monotonic())
+                results[device.name] = await _result_of(device, work, left)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(limit, len(chosen))):
+                group.create_task(worker())
+        return Results({device.name: results[device.name] for device in chosen})
+
+    def _chosen(self, names: Iterable[str] | None) -> list[Device]:
+        """The devices asked for, all of them known before anything is touched."""
+        return list(self._devices.values()) if names is None else [self[name] for name in names]
+
+
+async def _connected(device: Device, left: float) -> float:
+    """Connect if need be; what is left of the time."""
+    started = time.monotonic()
+    if not device.connected:
+        await device.connect(timeout=left)
+    return max(left - (time.monotonic() - started), 0.001)
+
+
+async def _result_of(device: Device, work: Callable[[Device, float], Awaitable[Any]], left: float) -> Result[Any]:
+    started = time.monotonic()
+    value, failure = None, None
+    try:
+        if left <= 0:
+            raise AioconnError("its turn did not come before the deadline", device=device.name)
+        value = await work(device, left)
+    except Exception as error:
+        failure = error
+    return Result(device=device.name, value=value, error=failure, elapsed=time.monotonic() - started)
+
+
+def load(source: str | os.PathLike[str] | Mapping[str, Any], *, name: str | None = None) -> Testbed:
+    """A testbed from a file's path, YAML text or a mapping. Raises one `TestbedError` with every problem."""
+    return Testbed(load_spec(source, name=name))
