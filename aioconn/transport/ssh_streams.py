@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""SSH channels as streams. Each is also asyncssh's session object: one object per channel, no copy on the
+way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any
+
+import asyncssh
+
+from aioconn.policy import CLOSE_TIMEOUT
+from aioconn.transport.base import Receiver, Stream
+from aioconn.transport.ssh_errors import broken
+
+Channel = asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes]
+
+
+class ChannelStream(Stream):
+    """What a shell, a subsystem and a forwarded connection have in common."""
+
+    def __init__(self, receiver: Receiver, *, device: str, path: str) -> None:
+        self._receiver: Receiver | None = receiver
+        self._device = device
+        self._path = path
+        self._channel: Channel | None = None
+        self._closing = False
+
+    # asyncssh's session
+
+    def connection_made(self, chan: Any) -> None:
+        self._channel = chan
+        if self._receiver is None:
+            self._channel.abort()  # discarded while it was being opened
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if self._receiver is not None:
+            self._receiver.data_received(data)
+
+    def eof_received(self) -> bool:
+        # A shell that sends no more is over; some servers wait for us to say so.
+        if self._channel is not None:
+            self._channel.close()
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end(exc)
+
+    def _end(self, error: Exception | None) -> None:
+        receiver, self._receiver = self._receiver, None
+        self._channel = None
+        if receiver is not None:
+            receiver.connection_lost(
+                None if self._closing else broken(error, device=self._device, path=self._path)
+            )
+
+    # aioconn's stream
+
+    def write(self, data: bytes) -> None:
+        if self._channel is not None:
+            with contextlib.suppress(OSError):  # it is closing, and its end will be told
+                self._channel.write(data)
+
+    def pause_reading(self) -> None:
+        if self._channel is not None:
+            self._channel.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._channel is not None:
+            self._channel.resume_reading()
+
+    async def close(self) -> None:
+        channel = self._channel
+        if channel is None:
+            return
+        self._closing = True
+        channel.close()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await channel.wait_closed()
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        if self._channel is None:
+            return
+        self._closing = True
+        self._channel.abort()
+        self._channel = None
+        # The channel itself only ends when the peer agrees, which may be never.
+        asyncio.get_running_loop().call_soon(self._end, None)
+
+    def discard(self) -> None:
+        """Abort what nobody got: its receiver hears nothing of it, now or when the channel opens late."""
+        self._receiver = None
+        if self._channel is not None:
+            self._channel.abort()
+            self._channel = None
+
+
+class SessionStream(ChannelStream, asyncssh.SSHClientSession[bytes]):
+    """A shell or a subsystem."""
+
+
+class ForwardStream(ChannelStream, asyncssh.SSHTCPSession[bytes]):
+    """A TCP connection from the other end of the link."""

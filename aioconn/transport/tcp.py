@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""TCP: name resolution, the connection itself, and a plain byte stream over it (consoles that speak raw
+TCP)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import ipaddress
+import socket
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from aioconn.errors import ConnectError, HostUnknown, HostUnreachable, Phase, SessionBroken
+from aioconn.policy import CLOSE_TIMEOUT
+from aioconn.transport.base import Progress, Receiver, Stream
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+READ_SIZE = 64 * 1024
+STAGGER = 0.25  # seconds before the next address is tried as well (RFC 8305, section 5)
+
+
+async def connect_tcp(
+    factory: Callable[[], P], host: str, port: int, *, device: str, path: str, progress: Progress
+) -> tuple[asyncio.Transport, P]:
+    """A TCP connection with `factory()` on it; `HostUnknown` or `HostUnreachable` if there is none.
+
+    Several addresses are tried side by side, a quarter of a second apart. When cancelled no socket is left.
+    """
+    loop = asyncio.get_running_loop()
+    addresses = await _resolve(host, port, device=device, path=path, progress=progress)
+    progress.phase = Phase.TCP
+    try:
+        if len(addresses) == 1:
+            transport, protocol = await loop.create_connection(factory, addresses[0], port)
+        else:
+            sock = await _race(addresses, port)
+            try:
+                transport, protocol = await loop.create_connection(factory, sock=sock)
+            except BaseException:
+                sock.close()
+                raise
+    except OSError as error:
+        raise unreachable(error, host, port, device=device, path=path) from error
+    # The selector transport allocates this many bytes for each read, 256 KiB unless told otherwise.
+    if hasattr(transport, "max_size"):
+        transport.max_size = READ_SIZE
+    return transport, protocol
+
+
+async def _resolve(host: str, port: int, *, device: str, path: str, progress: Progress) -> list[str]:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+        return [host]
+    except ValueError:
+        pass
+    progress.phase = Phase.RESOLVE
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, socket.gaierror) else "not a valid host name"
+        hint = "check the spelling, or use the address"
+        raise HostUnknown(
+            f"{host!r} does not resolve", device=device, path=path, seen=reason, hint=hint
+        ) from error
+    addresses = list(dict.fromkeys(cast(str, entry[4][0]) for entry in found))
+    v6 = [address for address in addresses if ":" in address]
+    v4 = [address for address in addresses if ":" not in address]
+    first, second = (v6, v4) if addresses and ":" in addresses[0] else (v4, v6)
+    mixed = [address for pair in zip(first, second, strict=False) for address in pair]
+    return mixed + [address for address in addresses if address not in mixed]
+
+
+async def _race(addresses: list[str], port: int) -> socket.socket:
+    """The first socket that connects; the others are closed. Raises the last OSError if none does."""
+    loop = asyncio.get_running_loop()
+    tasks: list[asyncio.Task[socket.socket]] = []
+    winner: socket.socket | None = None
+
+    async def attempt(address: str) -> socket.socket:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, (address, port))
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    failure: OSError = OSError(errno.EHOSTUNREACH, "no address")
+    remaining = iter(addresses)
+    more = True
+    pending: set[asyncio.Task[socket.socket]] = set()
+    try:
+        while True:
+            if more and (address := next(remaining, None)) is not None:
+                tasks.append(loop.create_task(attempt(address)))
+                pending.add(tasks[-1])
+            else:
+                more = False
+            if not pending:
+                raise failure
+            done, pending = await asyncio.wait(
+                pending, timeout=STAGGER if more else None, return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in done:
+                if (error := task.exception()) is None:
+                    winner = task.result()
+                    return winner
+                if not isinstance(error, OSError):
+                    raise error
+                failure = error
+    finally:
+        for task in tasks:
+            task.add_done_callback(lambda task: _close_loser(task, winner))
+            task.cancel()
+
+
+def _close_loser(task: asyncio.Task[socket.socket], winner: socket.socket | None) -> None:
+    if not task.cancelled() and task.exception() is None and task.result() is not winner:
+        task.result().close()
+
+
+_REASONS = {
+    errno.ECONNREFUSED: "refused",
+    errno.EHOSTUNREACH: "no route to the host",
+    errno.ENETUNREACH: "no route to the network",
+    errno.ETIMEDOUT: "no answer",
+    errno.ECONNRESET: "reset",
+}
+
+
+def unreachable(error: OSError, host: str, port: int, *, device: str, path: str) -> ConnectError:
+    """The error that says why `host` and `port` accept no connection."""
+    reason = _REASONS.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+    hint = None
+    if error.errno == errno.ECONNREFUSED:
+        hint = "nothing listens there: check the port, and that the service is enabled on the device"
+    elif error.errno == errno.EMFILE:
+        hint = "this process has no file descriptor left: raise `ulimit -n`"
+    return HostUnreachable(f"{host} port {port}: {reason}", device=device, path=path, hint=hint)
+
+
+class TcpStream(Stream, asyncio.Protocol):
+    """A TCP connection as a stream; also its asyncio protocol."""
+
+    def __init__(self, receiver: Receiver, *, device: str, path: str) -> None:
+        self._receiver = receiver
+        self._device = device
+        self._path = path
+        self._transport: asyncio.Transport | None = None
+        self._ended: asyncio.Future[None] | None = None
+        self._over = False
+        self._closing = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        if (sock := transport.get_extra_info("socket")) is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+    def data_received(self, data: bytes) -> None:
+        self._receiver.data_received(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        if self._over:
+            return
+        self._over = True
+        self._transport = None
+        if self._ended is not None and not self._ended.done():
+            self._ended.set_result(None)
+        if self._closing:
+            error = None
+        elif error is not None:
+            error = SessionBroken(
+                "the connection broke",
+                device=self._device,
+                path=self._path,
+                seen=str(error) or type(error).__name__,
+            )
+        self._receiver.connection_lost(error)
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def pause_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    async def close(self) -> None:
+        if self._transport is None:
+            return
+        self._closing = True
+        self._transport.close()
+        self._ended = self._ended or asyncio.get_running_loop().create_future()
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT):
+                    await asyncio.shield(self._ended)
+        finally:
+            self.abort()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._closing = True
+            self._transport.abort()
+
+    def discard(self) -> None:
+        """Abort a stream that nobody got: its receiver hears nothing of it."""
+        self._over = True
+        self.abort()
+
+
+async def open_tcp(
+    host: str, port: int, receiver: Receiver, *, device: str, path: str, progress: Progress
+) -> TcpStream:
+    """A byte stream to `host` and `port`. Raises `HostUnknown` or `HostUnreachable`; a cancel leaves
+    nothing."""
+    stream = TcpStream(receiver, device=device, path=path)
+    try:
+        await connect_tcp(lambda: stream, host, port, device=device, path=path, progress=progress)
+    except BaseException:
+        stream.discard()
+        raise
+    return stream

@@ -1,0 +1,214 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Known hosts: the store by itself, and what a link makes of it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from aioconn.errors import HostKeyChanged, HostKeyUnknown
+from aioconn.transport.hostkeys import HostKeys, default_store, describe
+from tests.transport.conftest import Connect, Serve, World
+
+
+def new_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
+    return asyncssh.generate_private_key(kind)
+
+
+def line(key: asyncssh.SSHKey) -> str:
+    return key.export_public_key().decode().strip()
+
+
+def test_remember_and_find(store: Path) -> None:
+    keys, key, other = HostKeys(store), new_key(), new_key()
+    assert keys.find("r1", 22).trusted == ()
+    assert keys.remember("R1", 22, key) is None
+    assert keys.remember("r1", 2222, other) is None
+    assert keys.find("r1", 22).accepts(key)
+    assert not keys.find("r1", 22).accepts(other)
+    assert keys.find("r1", 2222).trusted[0].place == f"{store}:2"
+    assert keys.find("r1", 2222).accepts(key)  # known without its port: good enough to accept
+    assert stat.S_IMODE(store.stat().st_mode) == 0o600
+    assert stat.S_IMODE(store.parent.stat().st_mode) == 0o700
+    assert HostKeys(store).find("r1", 22).accepts(key)
+    assert keys.remember("r1", 22, key) is None
+    assert len(store.read_text().splitlines()) == 2
+
+
+def test_another_process_was_faster(store: Path) -> None:
+    ours, theirs = HostKeys(store), HostKeys(store)
+    key = new_key()
+    ours.find("r1", 22)
+    theirs.remember("r1", 22, key)
+    known = ours.remember("r1", 22, new_key())
+    assert known is not None
+    assert known.key.public_data == key.public_data
+    assert len(store.read_text().splitlines()) == 1
+
+
+def test_files_written_by_others(tmp_path: Path) -> None:
+    key, authority, revoked = new_key(), new_key(), new_key()
+    salt = b"0123456789abcdefghij"
+    digest = hmac.new(salt, b"[hashed]:830", hashlib.sha1).digest()
+    hashed = f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+    file = tmp_path / "known_hosts"
+    file.write_text(
+        f"# comment\n\nbroken line\nshort\nRouter1,192.0.2.1 {line(key)}\n{hashed} {line(key)}\n"
+        f"@cert-authority *.lab {line(authority)}\n@revoked * {line(revoked)}\n"
+        f"@strange x {line(key)}\nlast {line(key)}"
+    )
+    keys = HostKeys(tmp_path / "own", [file])
+    assert keys.find("router1", 22).trusted[0].line == 5
+    assert keys.find("192.0.2.1", 22).accepts(key)
+    assert keys.find("hashed", 830).accepts(key)
+    assert not keys.find("hashed", 22).accepts(key)
+    assert [known.key for known in keys.find("a.lab", 22).authorities] == [authority.convert_to_public()]
+    assert [known.key for known in keys.find("a.lab", 2222).authorities] == [authority.convert_to_public()]
+    assert [known.key for known in keys.find("b", 22).revoked] == [revoked.convert_to_public()]
+    own = HostKeys(file)
+    own.remember("next", 22, key)
+    assert own.find("last", 22).accepts(key)
+    assert own.find("next", 22).trusted[0].line == 11
+    assert HostKeys(file).find("next", 22).trusted[0].line == 11
+
+
+def test_a_file_is_read_once_per_change(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keys = HostKeys(store)
+    key = new_key()
+    HostKeys(store).remember("r0", 22, key)
+    reads: list[Path] = []
+    read_text = Path.read_text
+
+    def counted(self: Path, encoding: str | None = None, errors: str | None = None) -> str:
+        reads.append(self)
+        return read_text(self, encoding, errors)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    for number in range(500):
+        keys.find(f"r{number}", 22)
+    assert len(reads) == 1
+    for number in range(50):
+        keys.remember(f"n{number}", 22, key)
+        keys.find(f"n{number}", 22)
+    assert len(reads) == 1
+    HostKeys(store).remember("another", 22, key)
+    reads.clear()
+    assert keys.find("another", 22).accepts(key)
+    assert len(reads) == 1
+
+
+REMEMBER_MANY = """
+import asyncssh, pathlib, sys
+from aioconn.transport.hostkeys import HostKeys
+keys, key = HostKeys(pathlib.Path(sys.argv[1])), asyncssh.generate_private_key("ssh-ed25519")
+for number in range(40):
+    keys.remember(f"p{sys.argv[2]}-{number}", 22, key)
+"""
+
+
+def test_many_processes_write_at_once(store: Path) -> None:
+    commands = [[sys.executable, "-c", REMEMBER_MANY, str(store), str(name)] for name in range(3)]
+    processes = [subprocess.Popen(command) for command in commands]
+    assert [process.wait(30) for process in processes] == [0, 0, 0]
+    lines = store.read_text().splitlines()
+    assert len(lines) == 120
+    assert len({text.split()[0] for text in lines}) == 120
+    assert all(len(text.split()) == 3 for text in lines)
+
+
+def test_a_store_that_cannot_be_written_still_remembers(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    keys, key = HostKeys(tmp_path / "file" / "known_hosts"), new_key()
+    assert keys.remember("r1", 22, key) is None
+    assert "cannot be remembered" in caplog.text
+    assert keys.find("r1", 22).accepts(key)
+
+
+def test_the_default_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    assert default_store() == tmp_path / "aioconn" / "known_hosts"
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert default_store() == tmp_path / ".local/state/aioconn/known_hosts"
+
+
+# What a link makes of it
+
+
+async def test_changed_key(serve: Serve, connect: Connect, store: Path) -> None:
+    world = await serve()
+    await connect(world)
+    before = store.read_text()
+    known = HostKeys(store).find("127.0.0.1", world.port).trusted[0]
+    store.write_text(f"[127.0.0.1]:{world.port} {line(new_key())}\n")
+    text = store.read_text()
+    for policy in ("remember", "strict"):
+        with pytest.raises(HostKeyChanged) as caught:
+            await connect(world, host_key_policy=policy)
+        assert f"{store}:1" in str(caught.value)
+        assert describe(known.key) in str(caught.value)
+        assert str(caught.value).count("SHA256:") == 2
+    assert store.read_text() == text
+    assert world.passwords == [world.passwords[0]]
+    await connect(world, host_key_policy="ignore")
+    store.write_text(before)
+    await connect(world, host_key_policy="strict")
+
+
+async def test_strict_refuses_the_unknown(serve: Serve, connect: Connect, store: Path) -> None:
+    world = await serve()
+    with pytest.raises(HostKeyUnknown) as caught:
+        await connect(world, host_key_policy="strict")
+    assert "SHA256:" in str(caught.value)
+    assert not store.exists()
+    assert world.passwords == []
+
+
+async def test_pinned_keys(serve: Serve, connect: Connect, store: Path) -> None:
+    world = await serve()
+    await connect(world, host_key=(line(world.host_key),), host_key_policy="strict")
+    await connect(world, host_key=(world.host_key.get_fingerprint(),))
+    with pytest.raises(HostKeyChanged, match="option host_key"):
+        await connect(world, host_key=(line(new_key()),), host_key_policy="ignore")
+    assert not store.exists()
+
+
+async def test_a_host_known_by_another_key_type(serve: Serve, connect: Connect, store: Path) -> None:
+    ecdsa = new_key("ecdsa-sha2-nistp256")
+    world = await serve(server_host_keys=[new_key(), ecdsa])
+    store.parent.mkdir()
+    store.write_text(f"[127.0.0.1]:{world.port} {line(ecdsa)}\n")
+    await connect(world, host_key_policy="strict")  # the type that is known is asked for first
+    other = World()
+    store.write_text(f"[127.0.0.1]:{(await serve(other)).port} {line(ecdsa)}\n")
+    with pytest.raises(HostKeyChanged):
+        await connect(other)
+
+
+async def test_host_certificate_and_revocation(serve: Serve, connect: Connect, store: Path) -> None:
+    authority, key = new_key(), new_key()
+    certificate = authority.generate_host_certificate(key, "host", principals=["127.0.0.1"])
+    world = await serve(server_host_keys=[(key, certificate)])
+    store.parent.mkdir()
+    store.write_text(f"@cert-authority [127.0.0.1]:* {line(authority)}\n")
+    await connect(world, host_key_policy="strict")
+    await connect(world, known_hosts=str(store.with_name("none")))  # unknown authority: the plain key counts
+    store.write_text(f"@cert-authority * {line(authority)}\n@revoked * {line(key)}\n")
+    with pytest.raises(HostKeyChanged, match="revoked"):
+        await connect(world)
+    wrong = await serve(
+        server_host_keys=[(key, authority.generate_host_certificate(key, "x", principals=["x"]))]
+    )
+    store.write_text(f"@cert-authority * {line(authority)}\n")
+    with pytest.raises(HostKeyUnknown, match="certificate"):
+        await connect(wrong)

@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Telnet: what is answered, what is handed on, what goes out."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioconn.errors import HostUnknown, HostUnreachable, Phase, SessionBroken
+from aioconn.transport.base import Progress, Stream, Terminal
+from aioconn.transport.memory import MemoryPeer, MemoryStream
+from aioconn.transport.ssh import SshLink
+from aioconn.transport.telnet import SUBNEGOTIATION_LIMIT, TelnetStream, open_telnet
+from tests.transport.conftest import Connect, Record, Serve
+
+DO, DONT, WILL, WONT = b"\xff\xfd", b"\xff\xfe", b"\xff\xfb", b"\xff\xfc"
+
+
+def telnet() -> tuple[MemoryPeer, Record, TelnetStream]:
+    peer, record = MemoryPeer(), Record()
+    stream = TelnetStream(record, Terminal(columns=511, rows=1000))
+    lower = MemoryStream(peer, stream)
+    peer.connect(lower)
+    stream.attach(lower)
+    return peer, record, stream
+
+
+# Recorded: inetutils 2.4, netkit 0.17, busybox 1.35, FRRouting 8.4, ser2net 4.3. Each step is what the server
+# sends, and what must have been among the answers before it says anything else.
+DIALOGUES = {
+    "inetutils": [
+        (
+            b"\xff\xfb%\xff\xfb&\xff\xfd\x18\xff\xfd \xff\xfd#\xff\xfd'\xff\xfd$",
+            [DONT + b"%", WILL + b"\x18", WILL + b" "],
+        ),
+        (
+            b"\xff\xfa \x01\xff\xf0\xff\xfa#\x01\xff\xf0\xff\xfa'\x01\xff\xf0\xff\xfa\x18\x01\xff\xf0",
+            [b"\xff\xfa \x0038400,38400\xff\xf0", b"\xff\xfa'\x00\xff\xf0", b"\xff\xfa\x18\x00vt100\xff\xf0"],
+        ),
+        (
+            b'\xff\xfb\x03\xff\xfd\x01\xff\xfd"\xff\xfd\x1f\xff\xfb\x05\xff\xfd!',
+            [
+                DO + b"\x03",
+                WONT + b"\x01",
+                WONT + b'"',
+                WILL + b"\x1f",
+                b"\xff\xfa\x1f\x01\xfe\x03\xe8\xff\xf0",
+            ],
+        ),
+        (b"\xff\xfb\x01\xff\xfd\x00", [DO + b"\x01", WILL + b"\x00"]),
+        (b"vm login: ", []),
+    ],
+    "netkit": [
+        (b"\xff\xfd'", [WILL + b"'"]),
+        (b"\xff\xfa'\x01\xff\xf0", [b"\xff\xfa'\x00\xff\xf0"]),
+        (b"\xff\xfd%", [WONT + b"%"]),
+        (b"\xff\xfd\x18\xff\xfd \xff\xfd#", [WILL + b"\x18", WILL + b" ", WONT + b"#"]),
+        (b"vm login: ", []),
+    ],
+    "busybox": [
+        (
+            b"\xff\xfd\x01\xff\xfd\x1f\xff\xfb\x01\xff\xfb\x03",
+            [WONT + b"\x01", b"\x1f\x01\xfe\x03\xe8", DO + b"\x01", DO + b"\x03"],
+        ),
+        (b"\r\r\nDebian GNU/Linux 12\r\n\rvm login: ", []),
+    ],
+    "frr": [
+        (
+            b'Verification\r\n\r\n\xff\xfb\x01\xff\xfb\x03\xff\xfe"\xff\xfd\x1fPassword: ',
+            [DO + b"\x01", DO + b"\x03", WILL + b"\x1f"],
+        ),
+    ],
+    "ser2net": [
+        (
+            b"\xff\xfb\x03\xff\xfd\x03\xff\xfb\x01\xff\xfe\x01\xff\xfd\x00\xff\xfb\x00,",
+            [DO + b"\x03", WILL + b"\x03", DO + b"\x00"],
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", DIALOGUES)
+@pytest.mark.parametrize("piece", [1, 3, 1000])
+def test_recorded_negotiations(name: str, piece: int) -> None:
+    peer, record, _ = telnet()
+    plain = b""
+    for sent, answers in DIALOGUES[name]:
+        before = len(peer.written)
+        for start in range(0, len(sent), piece):
+            peer.feed(sent[start : start + piece])
+        for answer in answers:
+            assert answer in peer.written[before:]
+        plain = sent if b"\xff" not in sent else plain
+    assert record.data.endswith(plain)
+    assert b"\xff" not in record.data
+
+
+def test_answers_to_one_chunk_leave_in_one_write() -> None:
+    peer, _, _ = telnet()
+    writes: list[bytes] = []
+    peer.on_write = writes.append
+    peer.feed(DIALOGUES["inetutils"][0][0])
+    assert len(writes) == 1
+
+
+def reference(data: bytes) -> bytes:
+    """The data in a telnet stream, by the letter of RFC 854 and 855."""
+    plain, rest = b"", data
+    while rest:
+        if rest[0] != 255:
+            plain, rest = plain + rest[:1], rest[1:]
+        elif len(rest) < 2:
+            break
+        elif rest[1] == 255:
+            plain, rest = plain + b"\xff", rest[2:]
+        elif 251 <= rest[1] <= 254:
+            rest = rest[3:]
+        elif rest[1] == 250:
+            rest = rest[2:]
+            while rest and rest[:2] != b"\xff\xf0":
+                rest = rest[2:] if rest[:1] == b"\xff" else rest[1:]
+            rest = rest[2:]
+        else:
+            rest = rest[2:]
+    return plain
+
+
+pieces = st.one_of(
+    st.binary(max_size=6),
+    st.sampled_from(
+        [
+            b"\xff\xff",
+            b"\xff",
+            b"\xff\xf9",
+            b"\xff\xfd\x18",
+            b"\xff\xfb\x01",
+            b"\xff\xfa\x18\x01\xff\xf0",
+            b"\xff\xfa\xff\xff\xff\xf0",
+        ]
+    ),
+)
+
+
+@given(st.lists(pieces, max_size=12).map(b"".join), st.lists(st.integers(1, 4), min_size=1, max_size=4))
+def test_any_split_gives_the_same_data(data: bytes, steps: list[int]) -> None:
+    whole_peer, whole, _ = telnet()
+    whole_peer.feed(data)
+    peer, record, _ = telnet()
+    position = turn = 0
+    while position < len(data):
+        step = steps[turn % len(steps)]
+        peer.feed(data[position : position + step])
+        position, turn = position + step, turn + 1
+    assert record.data == whole.data == reference(data)
+    assert peer.written == whole_peer.written
+
+
+def test_a_broken_command_disturbs_nothing() -> None:
+    peer, record, _ = telnet()
+    peer.feed(b"a\xff\xfa\x18\xff\xf0b\xff\xfa\xff\xf0c\xff\xfd\x12d")
+    peer.feed(b"\xff\xfa\x18" + b"x" * (SUBNEGOTIATION_LIMIT + 10) + b"\xff\xf0e\xff\xfd\x18")
+    assert record.data == b"abcde"
+    assert peer.written.endswith(WILL + b"\x18")
+
+
+def test_what_is_written() -> None:
+    peer, _, stream = telnet()
+    stream.write(b"raw\r")
+    assert peer.written == b"raw\r"  # nobody has spoken telnet yet: it may be a raw console
+    peer.feed(WILL + b"\x01")
+    peer.written = b""
+    stream.write(b"a\rb\nc\r\nd\r\x00e\xff\x03")
+    assert peer.written == b"a\r\x00b\r\x00c\r\nd\r\x00e\xff\xff\x03"
+    peer.feed(DO + b"\x00")
+    peer.written = b""
+    stream.write(b"a\rb\n")
+    assert peer.written == b"a\rb\n"
+
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@pytest.fixture
+async def listen() -> AsyncIterator[Callable[[Handler], Awaitable[int]]]:
+    servers: list[asyncio.Server] = []
+
+    async def start(handler: Handler) -> int:
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await handler(reader, writer)
+            except ConnectionError:
+                pass
+            finally:
+                writer.close()
+
+        servers.append(await asyncio.start_server(handle, "127.0.0.1", 0))
+        return int(servers[-1].sockets[0].getsockname()[1])
+
+    yield start
+    for server in servers:
+        server.close()
+        await server.wait_closed()
+
+
+Listen = Callable[[Handler], Awaitable[int]]
+
+
+async def connect_telnet(
+    port: int,
+    record: Record,
+    *,
+    host: str = "127.0.0.1",
+    tunnel: SshLink | None = None,
+    progress: Progress | None = None,
+) -> Stream:
+    return await open_telnet(
+        host,
+        port,
+        record,
+        device="r1",
+        path="con",
+        terminal=Terminal(),
+        tunnel=tunnel,
+        progress=progress or Progress(),
+    )
+
+
+async def test_over_tcp_one_megabyte(listen: Listen) -> None:
+    block = bytes(range(256)) * 4096
+    ended = asyncio.Event()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(WILL + b"\x01" + block.replace(b"\xff", b"\xff\xff"))
+        assert await reader.readexactly(3) == DO + b"\x01"
+        assert await reader.readexactly(5) == b"bye\r\x00"
+        assert await reader.read() == b""
+        ended.set()
+
+    record, progress = Record(), Progress()
+    stream = await connect_telnet(await listen(talk), record, progress=progress)
+    assert progress.phase is Phase.LOGIN
+    await record.until(lambda record: len(record.data) == len(block))
+    assert record.data == block
+    stream.write(b"bye\n")
+    await stream.close()
+    assert record.ends == [None]
+    await stream.close()
+    stream.abort()
+    stream.write(b"late")
+    async with asyncio.timeout(5):
+        await ended.wait()
+    assert record.ends == [None]
+
+
+async def test_the_device_ends_it(listen: Listen) -> None:
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"bye")
+
+    record = Record()
+    await connect_telnet(await listen(leave), record)
+    assert await record.ended() is None
+    assert record.data == b"bye"
+
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.transport.abort()
+
+    record = Record()
+    port = await listen(reset)
+    stream = await connect_telnet(port, record)
+    stream.write(b"xy" * 100_000)
+    assert isinstance(await record.ended(), SessionBroken | None)
+    assert len(record.ends) == 1
+
+
+async def test_no_connection(listen: Listen) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        with pytest.raises(HostUnreachable, match="refused") as caught:
+            await connect_telnet(sock.getsockname()[1], Record())
+    assert (caught.value.device, caught.value.path, caught.value.phase) == ("r1", "con", Phase.TCP)
+    with pytest.raises(HostUnknown):
+        await connect_telnet(23, Record(), host="nosuchhost.invalid")
+
+
+async def test_pause_and_resume(listen: Listen) -> None:
+    async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+
+    record = Record()
+    stream = await connect_telnet(await listen(echo), record)
+    stream.pause_reading()
+    stream.write(b"abc")
+    await asyncio.sleep(0.05)
+    assert record.data == b""
+    stream.resume_reading()
+    await record.sees(b"abc")
+    await stream.close()
+
+
+async def test_cancelled_at_every_turn(listen: Listen) -> None:
+    alive = 0
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal alive
+        alive += 1
+        try:
+            writer.write(b"hello")
+            await reader.read()
+        finally:
+            alive -= 1
+
+    port, tasks = await listen(talk), asyncio.all_tasks()
+    for turns in range(12):
+        record = Record()
+        task = asyncio.ensure_future(connect_telnet(port, record))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        if task.cancelled():
+            await asyncio.sleep(0.01)
+            assert record.ends == []
+        else:
+            await task.result().close()
+            assert record.ends == [None]
+    async with asyncio.timeout(5):
+        while alive or asyncio.all_tasks() - tasks:
+            await asyncio.sleep(0.01)
+
+
+async def test_through_an_ssh_link(listen: Listen, serve: Serve, connect: Connect) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(DO + b"\x1f")
+        await reader.readuntil(b"\xff\xf0")
+        writer.write(b"login: ")
+        writer.write(await reader.readuntil(b"\r\x00"))
+
+    link = await connect(await serve())
+    record = Record()
+    stream = await connect_telnet(await listen(talk), record, tunnel=link)
+    await record.sees(b"login: ")
+    stream.write(b"ann\n")
+    await record.sees(b"ann\r\x00")
+    assert await record.ended() is None
+    await stream.close()
+    await link.close()
