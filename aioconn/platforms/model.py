@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A platform: what a device's operating system shows and takes on its command line. Data, no behaviour.
 
-Prompt patterns are regular expressions on the last line of what the device sent, without its escape sequences and
-trailing blanks. `{host}` in them stands for the part that names the device: before the prompt is known it matches
-anything a host name may hold, afterwards only the name that was learned.
+Prompt patterns are regular expressions on the last line of what the device sent, without its escape sequences
+and trailing blanks. `{host}` in them stands for the part that names the device: before the prompt is known it
+matches anything a host name may hold (`Platform.host`), afterwards only the name that was learned.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HOST = r"[\w.\-@/:+~]{1,63}"
 class Reply:
     """An answer to a question: when `pattern` ends what the device sent, send `answer` and a newline.
 
-    `secret` names the credential whose password is the answer (`enable`, `default`): it is sent, never logged.
+    `secret` names the credential whose password is the answer (`enable`, `default`): sent, never logged.
     """
 
     pattern: str
@@ -41,10 +41,11 @@ class Step:
 class Mode:
     """A state of the command line, known by its prompt.
 
-    `leader` matches a line above the prompt that belongs to it (Junos `[edit]`), and is cut from outputs. Where
-    several modes show the same prompt (SR OS, SR Linux), the leader tells them apart.
-    `steps` maps a neighbouring mode's name to the way there. `outside`: the device gets there by itself, no way
-    leads in (a boot loader). `probe` is used in this mode instead of the platform's (a shell knows other comments).
+    `leader` matches a line above the prompt that belongs to it (Junos `[edit]`), and is cut from outputs.
+    Where several modes show the same prompt (SR OS, SR Linux), the leader tells them apart.
+    `steps` maps a neighbouring mode's name to the way there. `outside`: the device gets there by itself, no
+    way leads in (a boot loader). `probe` takes the place of the platform's in this mode (a shell knows other
+    comments).
     """
 
     name: str
@@ -66,7 +67,7 @@ class Configure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pager:
-    """A pause in long output: its text (at the end of what was sent), the key that goes on, the key that stops."""
+    """A pause in long output: its text (at the end of what was sent), the keys that go on and that stop."""
 
     pattern: str
     more: str = " "
@@ -77,8 +78,8 @@ class Pager:
 class Probe:
     """A line that changes nothing and shows where the device stands. `{token}` in `send` is a random word.
 
-    `answer` is what it prints besides its echo (with `{token}`), if it prints anything. An empty line where no
-    harmless comment is known.
+    `answer` is what it prints besides its echo (with `{token}`), if it prints anything. `send` is empty where
+    no harmless comment is known.
     """
 
     send: str = ""
@@ -87,22 +88,22 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
-    """What a login dialogue looks like where there is one in the stream (telnet, consoles, shells behind shells).
+    """What a login dialogue looks like where it is part of the stream: telnet, consoles, nested shells.
 
-    `questions` may come after the password, also where SSH has logged in: licences, password changes, reports home.
+    `questions` may come after the password, also where SSH has logged in: licences, a change of password.
     """
 
     username: str = r"(?i)(?:user ?name|login|user)\s*:\s*$"
-    password: str = r"(?i)pass(?:word|code|phrase)[^\r\n]{0,64}:\s*$"
+    password: str = r"(?i)pass(?:word|code|phrase)[^\r\n]{0,64}:\s*$"  # noqa: S105 - a pattern
     failed: str = (
         r"(?i)login incorrect|authentication fail|login invalid|bad (?:passwords?|secrets)|access denied"
         r"|login failed|permission denied|% login invalid|% authentication failed|invalid (?:login|password)"
     )
     press_return: str = r"(?i)press (?:return|enter|any key)[^\r\n]*$"
     refused: str = (
-        r"(?i)(?:maximum|session) (?:number of )?(?:sessions?|limit|users?)[^\r\n]*(?:reached|exceeded)|too many (?:users|sessions)"
-        r"|all (?:vty )?lines? (?:are )?(?:busy|in use)|port (?:already|is) in use|password (?:required, but none|is not) set"
-        r"|no free (?:vty|lines)"
+        r"(?i)(?:maximum|session) (?:number of )?(?:sessions?|limit|users?)[^\r\n]*(?:reached|exceeded)"
+        r"|too many (?:users|sessions)|all (?:vty )?lines? (?:are )?(?:busy|in use)|no free (?:vty|lines)"
+        r"|password (?:required, but none|is not) set|port (?:already|is) in use"
     )
     questions: tuple[Reply, ...] = ()
 
@@ -111,12 +112,14 @@ class Login:
 class Platform:
     """All that the CLI engine knows of an operating system.
 
+    `host` is what `{host}` means before the name is known: narrower where a path follows the name (`r1:~$`).
     `default_mode` is where `execute` works. `on_open` is sent after the login, `on_close` before leaving.
-    `failures` are patterns of lines by which the device refuses a command. `interrupt` are the bytes that stop a
-    command; a command that matches one of `uninterruptible` never gets them. `shells_per_link` tells whether one SSH
-    connection may carry several shells. `echo` is False where the device does not repeat what is typed; `tty` is True
-    where a kernel's tty stands below the line editor and repeats what is typed while a command runs.
-    `username_suffix` is appended to the user name at login, over SSH as well (RouterOS takes terminal settings there).
+    `failures` are patterns of lines by which the device refuses a command. `interrupt` are the bytes that
+    stop a command; a command in which one of `uninterruptible` is found never gets them. `shells_per_link`
+    tells whether one SSH connection may carry several shells. `echo` is False where the device does not
+    repeat what is typed; `tty` is True where a kernel's tty stands below the line editor and repeats what is
+    typed while a command runs. `username_suffix` is appended to the user name at login, over SSH as well:
+    RouterOS takes terminal settings there.
     """
 
     name: str
@@ -124,6 +127,7 @@ class Platform:
     title: str = ""
     default_mode: str
     modes: Mapping[str, Mode]
+    host: str = HOST
     configure: Configure | None = None
     on_open: tuple[str, ...] = ()
     on_close: tuple[str, ...] = ("exit",)
@@ -163,11 +167,5 @@ class Platform:
         """All failure lines in one expression, tried at the start of each line."""
         if not self.failures:
             return None
-        return re.compile(r"^[ \t]*(?:" + "|".join(f"(?:{line})" for line in self.failures) + r").*$", re.MULTILINE)
-
-    @functools.cached_property
-    def uninterruptible_pattern(self) -> re.Pattern[str] | None:
-        """All commands that must never be interrupted in one expression, to be matched at a command's start."""
-        if not self.uninterruptible:
-            return None
-        return re.compile(r"\s*(?:" + "|".join(f"(?:{line})" for line in self.uninterruptible) + ")", re.IGNORECASE)
+        lines = "|".join(f"(?:{line})" for line in self.failures)
+        return re.compile(rf"^[ \t]*(?:{lines}).*$", re.MULTILINE)
