@@ -111,6 +111,11 @@ _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "o
 def _convert_plain(value: Any, hint: Any) -> Any:
     if isinstance(value, Secret) and hint is str:
         return value.reveal()
+    if isinstance(value, Secret) and hint in (bool, int, float):  # deferred: `timeout: "%ENV{SLOW}"`
+        try:
+            return _convert_plain(value.reveal(), hint)
+        except ValueError:
+            raise ValueError(f"{value!r} is not a {hint.__name__}") from None
     if hint is Secret and isinstance(value, str):
         return Secret(value)
     if hint is bool:

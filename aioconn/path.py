@@ -50,4 +50,5 @@ class Path:
         text = self.port_source.reveal().strip()
         if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65535:
             return int(text)
-        raise InvalidOption(f"port: {text[:60]!r} is no port number", path=self.name, hint=self.origin or None)
+        what = f"port: {text[:60]!r} is no port number"
+        raise InvalidOption(what, path=self.name, hint=self.origin or None)

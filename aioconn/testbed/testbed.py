@@ -77,7 +77,8 @@ class Testbed:
         found = self._devices.get(name) or self._by_alias.get(name)
         if found is None:
             raise UnknownDevice(
-                f"no device {name!r} in testbed {self.name}", hint=nearest(name, {*self._devices, *self._by_alias})
+                f"no device {name!r} in testbed {self.name}",
+                hint=nearest(name, {*self._devices, *self._by_alias}),
             )
         return found
 
@@ -155,10 +156,12 @@ class Testbed:
     async def disconnect(self, devices: Iterable[str] | None = None) -> Results[None]:
         """Close everything of all, or the named, devices; jump hosts last. Closes also when cancelled."""
         chosen = self._chosen(devices)
-        used = {hop for device in self._devices.values() for path in device.paths.values() for hop in path.proxy}
+        used = {
+            hop for device in self._devices.values() for path in device.paths.values() for hop in path.proxy
+        }
         inner = [device for device in chosen if device.name not in used]
         outer = [device for device in chosen if device.name in used]
-        results = {device.name: Result[None](device=device.name) for device in chosen}
+        results = {device.name: Result(device=device.name) for device in chosen}
         cancelled: asyncio.CancelledError | None = None
         for group in (inner, outer):
             tasks = {device.name: asyncio.ensure_future(device.disconnect_all()) for device in group}
@@ -214,7 +217,9 @@ async def _connected(device: Device, left: float) -> float:
     return max(left - (time.monotonic() - started), 0.001)
 
 
-async def _result_of(device: Device, work: Callable[[Device, float], Awaitable[Any]], left: float) -> Result[Any]:
+async def _result_of(
+    device: Device, work: Callable[[Device, float], Awaitable[Any]], left: float
+) -> Result[Any]:
     started = time.monotonic()
     value, failure = None, None
     try:
