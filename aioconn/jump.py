@@ -70,7 +70,7 @@ class JumpLink:
             async with asyncio.timeout(options.connect_timeout):
                 return await Link.open(
                     host,
-                    path.port or 22,
+                    path.port_number or 22,
                     device=self._device,
                     path=path.name,
                     credential=credentials.get("ssh", path.name),

@@ -255,7 +255,9 @@ class ConnectionManager:
         self._register(alias, connection, fingerprint)
         try:
             await self._wait_open(alias, connection, timeout)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError) and alias not in self._openings:
+                await connection.close()  # it opened in the very turn in which the caller was cancelled
             if self._connections.get(alias) is connection and not connection.connected:
                 self._forget(alias)
             raise

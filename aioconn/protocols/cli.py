@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, cast, overload
 
@@ -70,7 +71,7 @@ class CliOptions(SshOptions, BaseOptions):
     check: bool = True
     encoding: str = "utf-8"
     term: str = "vt100"
-    columns: int = 511
+    columns: int = 500
     rows: int = 1000
     answers: Any = None
 
@@ -266,8 +267,9 @@ class CliConnection(BaseConnection[CliOptions]):
         try:
             async with asyncio.timeout(limit):
                 await self._take_session()
-            async for piece in self._stream_lines(command, limit, reply):
-                yield piece
+            async with contextlib.aclosing(self._stream_lines(command, limit, reply)) as pieces:
+                async for piece in pieces:
+                    yield piece
         except TimeoutError:
             raise self._timed_out("stream", command, limit) from None
         finally:
@@ -275,7 +277,7 @@ class CliConnection(BaseConnection[CliOptions]):
                 self._enter(State.READY)
             self._turn.release()
 
-    async def _stream_lines(self, command: str, limit: float, reply: Replies | None) -> AsyncIterator[str]:
+    async def _stream_lines(self, command: str, limit: float, reply: Replies | None) -> AsyncGenerator[str, None]:
         shell = self._live()
         try:
             async with asyncio.timeout(limit):
@@ -364,13 +366,12 @@ class CliConnection(BaseConnection[CliOptions]):
             raise UsageError("a command is one line", **self._where(), hint="pass a list of lines")
         shell = self._live()
         self._command = command
-        probe = self.platform.probe
+        probe = shell.probe
         tty = shell.discipline is Discipline.BOTH
-        if not shell.in_step or self._raw or (shell.discipline is Discipline.TYPING and probe.send):
+        doubt = shell.discipline is Discipline.TYPING and bool(probe.send) and not shell.proven
+        if not shell.in_step or self._raw or doubt:
             # a plain tty repeats the command in the middle of leftovers: nothing in the answer could tell them apart
-            self._raw = shell.in_step = False
-            if not await prove(shell, shell.patience, patience=None):
-                raise SessionBroken("the session is not at a prompt", **self._where(), seen=shell.seen())
+            await self._find_prompt(shell)
         return Exchange(
             command,
             prompts=shell.prompts,
@@ -382,6 +383,12 @@ class CliConnection(BaseConnection[CliOptions]):
             lead=ProbeLine(probe) if tty and probe.send else None,
             streaming=streaming,
         )
+
+    async def _find_prompt(self, shell: Shell) -> None:
+        """Prove where the session stands, after the caller has talked raw or where a prompt alone proves nothing."""
+        typed, self._raw, shell.in_step = self._raw, False, False
+        if not await prove(shell, shell.patience, patience=None, clear=typed):
+            raise SessionBroken("the session is not at a prompt", **self._where(), seen=shell.seen())
 
     def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:
         found = [*answers]
@@ -415,9 +422,7 @@ class CliConnection(BaseConnection[CliOptions]):
                 hint=nearest(mode, self.platform.modes),
             )
         if not shell.in_step or self._raw:
-            self._raw = shell.in_step = False
-            if not await prove(shell, shell.patience, patience=None):
-                raise SessionBroken("the session is not at a prompt", **self._where(), seen=shell.seen())
+            await self._find_prompt(shell)
         try:
             route = self.platform.route(shell.mode, mode)
         except LookupError as error:
@@ -495,7 +500,8 @@ class CliConnection(BaseConnection[CliOptions]):
             authenticated=authenticated,
             newline=shell.newline,
         )
-        await shell.run(login, b"")
+        # the device may have spoken before the channel's opening was told to us
+        await shell.run(login, b"", heard=shell.take_stray())
         if login.refused is not None:
             kind = ShellRefused if login.refused is Refusal.BUSY else AuthenticationFailed
             missing = login.refused in (Refusal.NO_USERNAME, Refusal.NO_PASSWORD)
@@ -522,14 +528,15 @@ class CliConnection(BaseConnection[CliOptions]):
                     seen=error.seen,
                 ) from None
         lines = list(self.platform.on_open if self.options.on_open is None else self.options.on_open)
-        while len(lines) < 2 and self.platform.probe.send:
-            lines.append(ProbeLine(self.platform.probe).line)
+        while len(lines) < 2 and shell.probe.send:
+            lines.append(ProbeLine(shell.probe).line)
         if lines:
             opening = Opening(
                 lines, prompts=shell.prompts, dialogue=self._dialogue(None, ()), newline=shell.newline
             )
             await shell.run(opening, opening.start())
             shell.discipline = opening.discipline
+            shell.proven = opening.discipline in (Discipline.READER, Discipline.TYPING)
             if self.platform.tty and opening.discipline is Discipline.READER:
                 shell.discipline = Discipline.BOTH
 
@@ -551,7 +558,8 @@ class CliConnection(BaseConnection[CliOptions]):
     async def _recover(self) -> bool:
         shell = self._live()
         command = self._command
-        interrupt = not any(re.search(pattern, command) for pattern in self.platform.uninterruptible)
+        stubborn = self.platform.uninterruptible
+        interrupt = not any(re.search(pattern, command.strip(), re.IGNORECASE) for pattern in stubborn)
         if not await resync(shell, interrupt=interrupt):
             return False
         default = self.platform.default_mode

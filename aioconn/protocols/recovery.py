@@ -19,6 +19,7 @@ from aioconn.wire.proof import Proof
 
 _ROUNDS = 4
 _REACTION = 0.02
+_ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
 
 
 async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEOUT) -> bool:
@@ -40,9 +41,12 @@ async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEO
     return False
 
 
-async def prove(shell: Shell, quiet: float, *, patience: float | None) -> bool:
-    """Send words until one, or two in a row, came back as they must. `patience` bounds the wait for each."""
-    probe = shell.platform.probe
+async def prove(shell: Shell, quiet: float, *, patience: float | None, clear: bool = False) -> bool:
+    """Send words until one, or two in a row, came back as they must. `patience` bounds the wait for each.
+
+    `clear` first erases what may stand half-typed on the line.
+    """
+    probe = shell.probe
     if not probe.send:
         return await _prove_by_silence(shell, quiet)
     exact_before = False
@@ -50,11 +54,12 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None) -> bool:
         proof = Proof(ProbeLine(probe), shell.prompts, shell.discipline)
         try:
             async with asyncio.timeout(patience):
-                await shell.run(proof, proof.line.line.encode() + shell.newline)
+                await shell.run(proof, (_ERASE if clear else b"") + proof.line.line.encode() + shell.newline)
         except TimeoutError:
             if proof.done is None:
                 return False
         if proof.certain or (proof.exact and exact_before):
+            shell.proven = True
             return True
         shell.in_step = False
         exact_before = proof.exact and not await shell.drain(quiet)
@@ -67,7 +72,7 @@ async def _stop(shell: Shell, quiet: float, *, interrupt: bool) -> None:
         shell.write(pager.quit.encode())
     if interrupt and shell.platform.interrupt:
         shell.write(shell.platform.interrupt.encode())
-    if shell.discipline is Discipline.READER or shell.platform.probe.answer is not None:
+    if shell.discipline is Discipline.READER or shell.probe.answer is not None:
         await shell.arrival(_REACTION)
     else:
         await shell.drain(quiet)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from aioconn.errors import SessionBroken, SessionClosed, Where
-from aioconn.platforms.model import Platform
+from aioconn.platforms.model import Platform, Probe
 from aioconn.transport.base import Stream
 from aioconn.wire import ansi
 from aioconn.wire.echo import Discipline
@@ -56,6 +56,7 @@ class Shell:
         self.prompts = Prompts(platform)
         self.discipline = Discipline.UNKNOWN if platform.echo else Discipline.NONE
         self.in_step = False
+        self.proven = False  # nothing has been sent since the prompt was put to the proof
         self.mode = ""
         self.newline = platform.newline.encode()
         self._where = where
@@ -133,8 +134,8 @@ class Shell:
             raise self._broken()
         self._stream.write(data)
 
-    async def run(self, talk: Talk, opening: bytes) -> None:
-        """Send `opening` and wait until `talk` is done; no deadline of its own.
+    async def run(self, talk: Talk, opening: bytes, *, heard: bytes = b"") -> None:
+        """Send `opening` and wait until `talk` is done; no deadline of its own. `heard` is fed to it first.
 
         When this is cancelled in the middle, `in_step` stays False: somebody has to bring it back.
         """
@@ -143,10 +144,12 @@ class Shell:
         self._talk = talk
         try:
             if opening:
-                self.in_step = False
+                self.in_step = self.proven = False
                 self.write(opening)
                 self._sent_at = self._loop.time()
-            if talk.quiet_after is not None:
+            if heard:
+                self._after(talk, talk.feed(heard))
+            elif talk.quiet_after is not None:
                 self._start_timer(talk.quiet_after)
             await waiter
         finally:
@@ -166,7 +169,7 @@ class Shell:
         """Start `talk` without waiting; `more` and `end` go with it."""
         self.flush_stray()
         self._talk = talk
-        self.in_step = False
+        self.in_step = self.proven = False
         self.write(opening)
 
     def end(self, talk: Talk) -> None:
@@ -238,6 +241,12 @@ class Shell:
     def seen(self) -> str:
         """What the talk under way, or the line outside of one, has shown last."""
         return self._talk.seen() if self._talk is not None else self.stray_text().strip()
+
+    @property
+    def probe(self) -> Probe:
+        """The line that proves where the device stands, for the mode it is in."""
+        mode = self.platform.modes.get(self.mode)
+        return mode.probe if mode is not None and mode.probe is not None else self.platform.probe
 
     async def drain(self, quiet: float) -> bytes:
         """Read until nothing has come for `quiet` seconds; returns the end of what came. Bounded by the caller."""

@@ -43,7 +43,7 @@ async def open_terminal(
     host = path.address
     if not host:
         raise MissingValue("the path has no host", device=connection.device, path=path.name, hint=f"{path.origin}: add ip")
-    port = path.port or DEFAULT_PORTS.get(protocol, 0)
+    port = path.port_number or DEFAULT_PORTS.get(protocol, 0)
     if protocol == "telnet":
         from aioconn.transport.telnet import open_telnet
 
