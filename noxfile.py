@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that is run by hand in this project, as sessions of nox.
+
+    python3 noxfile.py --list          what there is
+    python3 noxfile.py -s tests        the tests, on every supported Python found here
+    python3 noxfile.py -s tests -- -k prompt -x
+
+Started like this it needs Python 3.11 and a way to PyPI; `nox -s tests` is the same where nox is installed.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  said before an older Python stumbles over what follows
+    sys.exit("noxfile: this needs Python 3.11 or later, and runs on {}.{}".format(*sys.version_info[:2]))
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent
+
+if __name__ == "__main__":
+    from tools.selfstart import start
+
+    start(ROOT / "noxfile.py", sys.argv[1:])
+
+import nox  # noqa: E402  it exists from here on
+
+SUPPORTED = ("3.11", "3.12", "3.13")
+DEBIAN_PACKAGES = (
+    "frr",
+    "inetutils-telnetd",
+    "libpam-oath",
+    "oathtool",
+    "openssh-client",
+    "openssh-server",
+    "ser2net",
+    "socat",
+)
+PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = ["lint", "tests"]
+
+
+def find_pythons() -> list[str]:
+    """The supported versions that run here, and the version that runs this. Their folders come first on PATH.
+
+    A name on PATH is not enough: version managers put launchers there for versions that do not start.
+    """
+    own = "{}.{}".format(*sys.version_info[:2])
+    found = [own]
+    for version in SUPPORTED:
+        if version != own and (python := first_working(candidates(version), version)):
+            found.append(version)
+            os.environ["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    return sorted(found, key=lambda version: [int(part) for part in version.split(".")])
+
+
+def candidates(version: str) -> Iterator[Path]:
+    for folder in os.get_exec_path():
+        yield Path(folder) / f"python{version}"
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
+    builds = pyenv.glob(f"versions/{version}.*/bin/python{version}")
+    yield from sorted(
+        builds, key=lambda path: [int(part) for part in path.parts[-3].split(".") if part.isdigit()]
+    )[::-1]
+
+
+def first_working(pythons: Iterable[Path], version: str) -> Path | None:
+    check = (
+        f"import ssl, sys, venv; sys.exit(sys.version_info[:2] != tuple(map(int, '{version}'.split('.'))))"
+    )
+    for python in pythons:
+        if (
+            python.is_file()
+            and subprocess.run([python, "-c", check], capture_output=True, check=False).returncode == 0
+        ):
+            return python
+    return None
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """The project, as it stands in this folder, and groups of development tools."""
+    session.install("-e", ".[parse]", *nox.project.dependency_groups(PYPROJECT, *groups))
+
+
+# --- checks -------------------------------------------------------------------------------------------------
+
+
+@nox.session(python=find_pythons())
+def tests(session: nox.Session) -> None:
+    """The tests, on each Python found here. Arguments go to pytest."""
+    install(session, "test")
+    session.run("pytest", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, types and the direction of imports. All are run, then it says which complain."""
+    install(session, "dev")
+    failed = []
+    for command in ("ruff check .", "ruff format --check .", "mypy", "pyright", "lint-imports --no-cache"):
+        try:
+            session.run(*command.split())
+        except nox.command.CommandFailed:
+            failed.append(f"`{command}`")
+    if failed:
+        session.error(f"complaints from {', '.join(failed)}")
+
+
+@nox.session
+def format(session: nox.Session) -> None:
+    """Puts the code into the house style."""
+    session.install(
+        *(tool for tool in nox.project.dependency_groups(PYPROJECT, "lint") if tool.startswith("ruff"))
+    )
+    session.run("ruff", "check", "--fix-only", "--exit-zero", ".")
+    session.run("ruff", "format", ".")
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """The tests with a table of what they do not reach; details in htmlcov/."""
+    install(session, "test")
+    session.run("pytest", "--cov", "--cov-report=term", "--cov-report=html", *session.posargs)
+
+
+@nox.session
+def soak(session: nox.Session) -> None:
+    """The tests that run for minutes, looking for what grows."""
+    install(session, "test")
+    session.run("pytest", "-m", "soak", "--timeout=3600", *session.posargs)
+
+
+# --- the package as its users get it ------------------------------------------------------------------------
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Makes the wheel from the source archive, then runs `wheel`."""
+    session.install("build[virtualenv]")
+    shutil.rmtree(ROOT / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--outdir", "dist", ".")
+    session.notify("wheel")
+
+
+@nox.session(reuse_venv=False, default=False)
+def wheel(session: nox.Session) -> None:
+    """The built wheel holds every file of the package, and runs its demo with nothing else installed."""
+    built = sorted((ROOT / "dist").glob("*.whl"))
+    if len(built) != 1:
+        session.error("dist/ does not hold exactly one wheel: run the session build")
+    with zipfile.ZipFile(built[0]) as archive:
+        missing = package_files() - set(archive.namelist())
+    if missing:
+        session.error(f"not in the wheel: {', '.join(sorted(missing))}")
+    session.install(str(built[0]))
+    with tempfile.TemporaryDirectory() as elsewhere:
+        session.chdir(elsewhere)
+        text = session.run("aioconn", "demo", "--json", silent=True, stderr=None, env={"PYTHONPATH": None})
+    require_json(session, str(text))
+
+
+def package_files() -> set[str]:
+    files = (path for path in (ROOT / "aioconn").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(ROOT).as_posix() for path in files}
+
+
+def require_json(session: nox.Session, text: str) -> None:
+    """One JSON value, or one per line."""
+    try:
+        values = [json.loads(text)]
+    except ValueError:
+        try:
+            values = [json.loads(line) for line in text.splitlines()]
+        except ValueError as error:
+            session.error(f"`aioconn demo --json` printed something else than JSON ({error}): {text[:500]!r}")
+    if not any(values):
+        session.error("`aioconn demo --json` printed nothing")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """Simulated devices, and a fan-out over them. Arguments go to `aioconn demo`."""
+    session.install("-e", ".")
+    session.run("aioconn", "demo", *session.posargs, interrupt_timeout=5, terminate_timeout=2)
+
+
+# --- against real servers -----------------------------------------------------------------------------------
+
+
+@nox.session
+def integration(session: nox.Session) -> None:
+    """The tests against real servers, whose Debian packages are installed first when run as root."""
+    provide_servers(session)
+    install(session, "test")
+    session.run("pytest", "-m", "integration", "tests/integration", *session.posargs)
+
+
+def provide_servers(session: nox.Session) -> None:
+    if not (shutil.which("dpkg-query") and shutil.which("apt-get")):
+        session.warn(
+            "not a Debian-like system: tests whose servers are not installed here are skipped, and say so"
+        )
+        return
+    missing = [package for package in DEBIAN_PACKAGES if not is_installed(package)]
+    if not missing:
+        return
+    if os.geteuid() != 0:
+        session.warn(
+            f"not root: tests that need {', '.join(missing)} are skipped; apt-get install brings them"
+        )
+        return
+    quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+    with no_daemons():
+        session.run("apt-get", "update", "-q", external=True, env=quiet)
+        session.run(
+            "apt-get",
+            "install",
+            "-y",
+            "-q",
+            "--no-install-recommends",
+            "-o",
+            "DPkg::Lock::Timeout=300",
+            *missing,
+            external=True,
+            env=quiet,
+        )
+
+
+def is_installed(package: str) -> bool:
+    query = ["dpkg-query", "--show", "--showformat=${db:Status-Status}", package]
+    return subprocess.run(query, capture_output=True, text=True, check=False).stdout == "installed"
+
+
+@contextmanager
+def no_daemons() -> Iterator[None]:
+    """While this lasts, no package that gets installed starts its daemon.
+
+    Debian asks policy-rc.d, where 101 is a no. A machine that has a policy of its own keeps it.
+    """
+    policy = Path("/usr/sbin/policy-rc.d")
+    if policy.exists():
+        yield
+        return
+    try:
+        policy.write_text("#!/bin/sh\nexit 101\n")
+        policy.chmod(0o755)
+        yield
+    finally:
+        policy.unlink(missing_ok=True)
+
+
+# --- measurements -------------------------------------------------------------------------------------------
+
+if (ROOT / "benchmarks" / "__main__.py").exists():
+
+    @nox.session
+    def bench(session: nox.Session) -> None:
+        """The benchmarks. Arguments go to `python -m benchmarks`."""
+        install(session, "test")
+        session.run("python", "-m", "benchmarks", *session.posargs)

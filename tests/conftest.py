@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every test is audited: what it leaves behind, or lets slip in an event loop, fails it.
+
+Unawaited coroutines and unclosed transports are warnings, and warnings are errors already; this adds
+unhandled exceptions of any loop in any thread, tasks, file descriptors and threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import resource
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+pytest_plugins = ["tests.lab_fixtures"]
+
+GRACE = 0.2
+"""Seconds that a test's leavings get to go away by themselves."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def raised_descriptor_limit() -> None:
+    """As many open files as the system allows without asking."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and means less
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+class LoopErrors(logging.Handler):
+    """What event loops report when nobody handles it; asyncio's logger is where all of them end up."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.seen: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.seen.append(self.format(record))
+
+
+@pytest.fixture(scope="session")
+def asyncio_log() -> Iterator[LoopErrors]:
+    handler = LoopErrors()
+    logging.getLogger("asyncio").addHandler(handler)
+    yield handler
+    logging.getLogger("asyncio").removeHandler(handler)
+
+
+@pytest.fixture(autouse=True)
+def audit(asyncio_log: LoopErrors) -> Iterator[LoopErrors]:
+    """Around the test's loop and all its other fixtures.
+
+    A test that provokes a loop error on purpose asks for this fixture, asserts on `seen` and clears it.
+    """
+    asyncio_log.seen.clear()
+    threads, descriptors = set(threading.enumerate()), open_descriptors()
+    gc.freeze()  # so that the collection below looks at this test's objects only, which makes it cheap
+    yield asyncio_log
+    gc.collect()  # brings out what is reported by finalizers
+    gc.unfreeze()
+    deadline = time.monotonic() + GRACE
+    for thread in set(threading.enumerate()) - threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    left = [f"thread {thread.name}" for thread in set(threading.enumerate()) - threads]
+    left += [f"descriptor {number}, {target}" for number, target in open_descriptors() - descriptors]
+    left += [f"loop error: {text}" for text in asyncio_log.seen]
+    if left:
+        pytest.fail("the test leaves behind:\n" + "\n".join(left), pytrace=False)
+
+
+@pytest_asyncio.fixture
+async def audit_tasks(audit: LoopErrors) -> AsyncIterator[None]:
+    """Around the other fixtures of an asynchronous test, in the test's loop."""
+    tasks, descriptors = asyncio.all_tasks(), open_descriptors()
+    yield
+    deadline = time.monotonic() + GRACE
+    turns = 0
+    while (asyncio.all_tasks() - tasks - {asyncio.current_task()} or open_descriptors() - descriptors) and (
+        time.monotonic() < deadline
+    ):
+        turns += 1
+        await asyncio.sleep(0 if turns < 10 else 0.005)
+    left = asyncio.all_tasks() - tasks - {asyncio.current_task()}
+    if left:
+        pytest.fail("the test leaves tasks behind:\n" + "\n".join(map(repr, left)), pytrace=False)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    if isinstance(item, pytest.Function) and pytest_asyncio.is_async_test(item):
+        item.fixturenames.insert(item.fixturenames.index("audit") + 1, "audit_tasks")
+
+
+def open_descriptors() -> set[tuple[int, str]]:
+    """Numbers and what they stand for; a number that was closed and taken again counts as another."""
+    found = set()
+    for number in map(int, os.listdir("/proc/self/fd" if os.path.isdir("/proc/self/fd") else "/dev/fd")):
+        with contextlib.suppress(OSError):  # the one that listed the folder
+            found.add((number, target_of(number)))
+    return found
+
+
+def target_of(number: int) -> str:
+    try:
+        return os.readlink(f"/proc/self/fd/{number}")
+    except FileNotFoundError:
+        status = os.fstat(number)
+        return f"inode {status.st_dev}:{status.st_ino}"
