@@ -44,7 +44,7 @@ _HOME = {
     "service": "aioconn.connection",
 }
 
-__all__ = [  # noqa: PLE0604, RUF022  the names above
+__all__ = [  # noqa: PLE0604  the names above
     *sorted(_HOME)
 ]
 

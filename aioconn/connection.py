@@ -72,21 +72,27 @@ class Environment(Protocol):
 
     async def admit(self, connection: BaseConnection[Any]) -> None:
         """Wait until the device can bear one more session and login; raises LimitReached."""
+        ...
 
     def admitted(self, connection: BaseConnection[Any]) -> bool:
         """Whether `admit` has let it in."""
+        ...
 
     def opened(self, connection: BaseConnection[Any]) -> None:
         """The attempt has ended, well or not: the next one may begin."""
+        ...
 
     def leave(self, connection: BaseConnection[Any]) -> None:
         """The session that was admitted is gone. A plain function; unadmitted ones may be named as well."""
+        ...
 
     def crowd(self) -> str:
         """Who holds the sessions that a connection waits for, in one line."""
+        ...
 
     async def jump(self, connection: BaseConnection[Any]) -> Any:
         """The link through which this connection's path goes (an SSH link), or None."""
+        ...
 
 
 class Alone:
@@ -225,7 +231,7 @@ class BaseConnection(ABC, Generic[O_co]):
     async def _close(self) -> None:
         """End the session politely and free everything; called at most once per `_open`, with a deadline outside."""
 
-    def _abort(self) -> None:  # noqa: B027  an empty default is meant
+    def _abort(self) -> None:
         """Free everything now, without a goodbye. A plain function: it also runs where a cancellation struck."""
 
     async def _recover(self) -> bool:
@@ -325,8 +331,9 @@ class BaseConnection(ABC, Generic[O_co]):
         self._closing = None
         self._progress = Progress()
         started = time.monotonic()
+        deadline = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout) as deadline:
+            async with deadline:
                 await self._request.environment.admit(self)
                 await self._open()
         except BaseException as error:
@@ -376,10 +383,10 @@ class BaseConnection(ABC, Generic[O_co]):
         failure: BaseException | None = None
         if self.listeners:
             self._emit_started(name, args)
+        deadline = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout) as deadline:
-                async with self._turn:
-                    return await self._serve_in_turn(function, args, kwargs)
+            async with deadline, self._turn:
+                return await self._serve_in_turn(function, args, kwargs)
         except TimeoutError as error:
             failure = error
             if deadline.expired():
@@ -464,7 +471,9 @@ class BaseConnection(ABC, Generic[O_co]):
 
     async def _give_up(self) -> None:
         """Close a session that cannot be trusted any more; the next call opens a new one."""
-        self._broken_by = self._broken_by or SessionBroken("could not be brought back in step", **self._where())
+        self._broken_by = self._broken_by or SessionBroken(
+            "could not be brought back in step", **self._where()
+        )
         try:
             async with asyncio.timeout(self._options.close_timeout):
                 await self._close()

@@ -1,39 +1,39 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every error that aioconn raises, as one tree.
 
-    AioconnError
-    ├── TestbedError               a file or text is wrong: all its problems at once
-    ├── UsageError                 the call is wrong; nothing was touched
-    │   ├── InvalidAlias
-    │   ├── AliasInUse
-    │   ├── UnknownAlias
-    │   ├── UnknownDevice
-    │   ├── UnknownPath
-    │   ├── UnknownClass
-    │   ├── UnknownPlatform
-    │   ├── UnknownMode
-    │   ├── InvalidOption          unknown name, wrong type or out of range
-    │   └── LoopMismatch           called from a loop that does not own the device
-    ├── MissingValue               a credential or %ENV{} that is needed now and is not there
-    ├── MissingDependency          an optional library is not installed
-    ├── ConnectError               no session came about; `phase` says how far it got
-    │   ├── HostUnknown            resolve
-    │   ├── HostUnreachable        tcp: refused, no route, reset before anything was said
-    │   ├── KeyExchangeFailed      kex: no common algorithm, not an SSH server
-    │   ├── HostKeyUnknown         kex
-    │   ├── HostKeyChanged         kex
-    │   ├── AuthenticationFailed   auth (SSH) or login (telnet, console)
-    │   ├── ShellRefused           shell: logged in, but no channel, pty or shell
-    │   ├── PromptNotFound         prompt: the device talks, no known prompt in what it says
-    │   └── ConnectTimeout         any phase; also a TimeoutError
-    ├── SessionError
-    │   ├── SessionClosed          we closed it
-    │   └── SessionBroken          they broke it
-    ├── LimitReached               the device's own budget of sessions or logins is spent
-    └── CommandError
-        ├── CommandRejected        the device refused the command
-        ├── CommandTimeout         also a TimeoutError
-        └── ModeNotReached         the way into or out of a mode failed
+AioconnError
+├── TestbedError               a file or text is wrong: all its problems at once
+├── UsageError                 the call is wrong; nothing was touched
+│   ├── InvalidAlias
+│   ├── AliasInUse
+│   ├── UnknownAlias
+│   ├── UnknownDevice
+│   ├── UnknownPath
+│   ├── UnknownClass
+│   ├── UnknownPlatform
+│   ├── UnknownMode
+│   ├── InvalidOption          unknown name, wrong type or out of range
+│   └── LoopMismatch           called from a loop that does not own the device
+├── MissingValue               a credential or %ENV{} that is needed now and is not there
+├── MissingDependency          an optional library is not installed
+├── ConnectError               no session came about; `phase` says how far it got
+│   ├── HostUnknown            resolve
+│   ├── HostUnreachable        tcp: refused, no route, reset before anything was said
+│   ├── KeyExchangeFailed      kex: no common algorithm, not an SSH server
+│   ├── HostKeyUnknown         kex
+│   ├── HostKeyChanged         kex
+│   ├── AuthenticationFailed   auth (SSH) or login (telnet, console)
+│   ├── ShellRefused           shell: logged in, but no channel, pty or shell
+│   ├── PromptNotFound         prompt: the device talks, no known prompt in what it says
+│   └── ConnectTimeout         any phase; also a TimeoutError
+├── SessionError
+│   ├── SessionClosed          we closed it
+│   └── SessionBroken          they broke it
+├── LimitReached               the device's own budget of sessions or logins is spent
+└── CommandError
+    ├── CommandRejected        the device refused the command
+    ├── CommandTimeout         also a TimeoutError
+    └── ModeNotReached         the way into or out of a mode failed
 """
 
 from __future__ import annotations

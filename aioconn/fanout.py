@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from aioconn.errors import AioconnError, ConnectTimeout
@@ -37,7 +37,7 @@ async def fan_out(
     timeout: float = TIMEOUT,
     via: str | None = None,
     keep: bool = False,
-) -> AsyncIterator[Result[Any]]:
+) -> AsyncGenerator[Result[Any], None]:
     """Give a `Result` for each device as it finishes.
 
     `devices` is a testbed or an iterable of devices; `work` a command, a list of commands, or a coroutine function

@@ -30,7 +30,9 @@ class JumpLink:
         self._tasks: dict[int, asyncio.Task[SshLink]] = {}
         self._waiters: dict[int, int] = {}
 
-    async def get(self, opener: Callable[[SshLink | None], Awaitable[SshLink]], through: SshLink | None) -> SshLink:
+    async def get(
+        self, opener: Callable[[SshLink | None], Awaitable[SshLink]], through: SshLink | None
+    ) -> SshLink:
         """The live link (through another one, if given), opened with `opener` if there is none."""
         key = id(through) if through is not None else 0
         if (link := self._links.get(key)) is not None and not link.closed:

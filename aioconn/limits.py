@@ -46,7 +46,7 @@ class Budget:
             await self._take_place(holder)
         loop = asyncio.get_running_loop()
         try:
-            while (delay := self._rate.delay(loop.time())) > 0:
+            while (delay := self._rate.delay(loop.time())) > 0:  # noqa: ASYNC110  time itself is waited for
                 await asyncio.sleep(delay)
         except BaseException:
             self.give(holder)

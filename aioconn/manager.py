@@ -6,10 +6,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import dataclasses
 import keyword
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-import dataclasses
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -45,6 +45,7 @@ class Target(Protocol):
     @property
     def platform_hint(self) -> Any:
         """A Platform, or what the testbed calls it, or None."""
+        ...
 
     @property
     def paths(self) -> Mapping[str, Path]: ...
@@ -54,13 +55,16 @@ class Target(Protocol):
     def listeners(self) -> Listeners: ...
     def manager_of(self, device: str) -> ConnectionManager:
         """The manager of another device of the testbed, for jumps."""
+        ...
 
     def owns_name(self, name: str) -> bool:
         """Whether `name` is an attribute of the device already."""
+        ...
 
     @property
     def connect_gate(self) -> asyncio.Semaphore | None:
         """Bounds how many connections of the whole testbed are opened at once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +138,9 @@ class ConnectionManager:
 
     def default_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Options that every later `connect()` of this device starts from."""
-        self._defaults = dataclasses.replace(self._defaults, arguments={**self._defaults.arguments, **arguments})
+        self._defaults = dataclasses.replace(
+            self._defaults, arguments={**self._defaults.arguments, **arguments}
+        )
 
     def is_connected(self, alias: str | None = None) -> bool:
         """Whether the alias is live; False for an unknown one."""
@@ -346,9 +352,7 @@ class ConnectionManager:
 
     def _claim_loop(self) -> None:
         running = asyncio.get_running_loop()
-        if self._loop is None or self._loop.is_closed():
-            self._loop = running
-        elif self._loop is not running and not self._connections:
+        if self._loop is None or self._loop.is_closed() or (self._loop is not running and not self._connections):
             self._loop = running
         elif self._loop is not running:
             raise LoopMismatch(
@@ -386,7 +390,6 @@ class ConnectionManager:
             self._fingerprints.clear()
 
     async def _close_all(self, closers: list[Callable[[], Any]]) -> None:
-        failures: list[Exception] = []
         tasks = [asyncio.ensure_future(closer()) for closer in closers]
         try:
             if tasks:
@@ -397,9 +400,8 @@ class ConnectionManager:
             await asyncio.wait(tasks)
             raise
         finally:
-            for task in tasks:
-                if task.done() and not task.cancelled() and isinstance(error := task.exception(), Exception):
-                    failures.append(error)
+            errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+            failures = [error for error in errors if isinstance(error, Exception)]
             await self._jump.close()
         if failures:
             raise ExceptionGroup(f"{self._name}: {len(failures)} connections failed to close", failures)
@@ -446,8 +448,12 @@ class ConnectionManager:
 
     async def _open_jump(self, through: Any) -> Any:
         device = self.device
-        candidates = [path for path in self._paths(None) if path.protocol in (None, "ssh") and not path.command]
-        candidates += [path for path in device.paths.values() if path.protocol in (None, "ssh") and not path.command]
+        candidates = [
+            path for path in self._paths(None) if path.protocol in (None, "ssh") and not path.command
+        ]
+        candidates += [
+            path for path in device.paths.values() if path.protocol in (None, "ssh") and not path.command
+        ]
         if not candidates:
             raise UnknownPath("a jump host needs a path with protocol ssh", device=self._name)
         path = candidates[0]

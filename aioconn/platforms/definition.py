@@ -65,10 +65,8 @@ def _build(plant: Callable[[Builder], Table], source: str) -> Platform:
     platform = None
     try:
         tree = plant(builder)
-        if scrapli.is_definition(tree):
-            platform = scrapli.read(tree, reader)
-        else:
-            platform = _Definition(tree, reader).platform()
+        foreign = scrapli.is_definition(tree)
+        platform = scrapli.read(tree, reader) if foreign else _Definition(tree, reader).platform()
     except Unreadable as error:
         builder.problems.append(error.problem)
     problems = [dataclasses.replace(problem, source=source) for problem in builder.problems]

@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, cast, overload
+from typing import Any, ClassVar, Literal, overload
 
 from aioconn.connection import BaseConnection, BaseOptions, Request, State, service
 from aioconn.credentials import Secret
@@ -18,8 +18,6 @@ from aioconn.errors import (
     AuthenticationFailed,
     CommandError,
     CommandRejected,
-    CommandTimeout,
-    ConnectError,
     MissingValue,
     ModeNotReached,
     Phase,
@@ -137,8 +135,8 @@ class CliConnection(BaseConnection[CliOptions]):
         confirm: Literal["prompt", "probe"] | None = None,
     ) -> list[Output]: ...
 
-    @service
-    async def execute(  # type: ignore[misc]  # the decorator makes self positional-only
+    @service  # type: ignore[misc]  # the decorator makes self positional-only
+    async def execute(
         self,
         command: str | Sequence[str],
         *,
@@ -181,7 +179,9 @@ class CliConnection(BaseConnection[CliOptions]):
         how = self.platform.configure
         if how is None:
             raise UsageError(f"platform {self.platform.name} has no configuration mode", **self._where())
-        wanted = [line for line in (lines.splitlines() if isinstance(lines, str) else list(lines)) if line.strip()]
+        wanted = [
+            line for line in (lines.splitlines() if isinstance(lines, str) else list(lines)) if line.strip()
+        ]
         verdict = self.options.check if check is None else check
         shell, started = self._live(), time.monotonic()
         before = shell.mode if shell.mode != how.mode else self.platform.default_mode
@@ -277,7 +277,9 @@ class CliConnection(BaseConnection[CliOptions]):
                 self._enter(State.READY)
             self._turn.release()
 
-    async def _stream_lines(self, command: str, limit: float, reply: Replies | None) -> AsyncGenerator[str, None]:
+    async def _stream_lines(
+        self, command: str, limit: float, reply: Replies | None
+    ) -> AsyncGenerator[str, None]:
         shell = self._live()
         try:
             async with asyncio.timeout(limit):
@@ -472,9 +474,7 @@ class CliConnection(BaseConnection[CliOptions]):
         self._shell = shell
         try:
             link = await self._request.environment.jump(self)
-            terminal = Terminal(
-                term=self.options.term, columns=self.options.columns, rows=self.options.rows
-            )
+            terminal = Terminal(term=self.options.term, columns=self.options.columns, rows=self.options.rows)
             opened = await open_terminal(self, shell, terminal=terminal, jump=link, progress=self._progress)
             self._release = opened.abort
             shell.attach(opened.stream)
@@ -587,7 +587,11 @@ class CliConnection(BaseConnection[CliOptions]):
     def _live(self) -> Shell:
         if self._shell is None:
             self._check_usable()
-            raise self._broken_by if self._broken_by is not None else SessionBroken("no session", **self._where())
+            raise (
+                self._broken_by
+                if self._broken_by is not None
+                else SessionBroken("no session", **self._where())
+            )
         return self._shell
 
     def _seen(self) -> str | None:

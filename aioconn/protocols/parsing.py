@@ -23,7 +23,10 @@ def parse(output: str, command: str, parser: str | None, *, device: str, path: s
 
     if parser is None:
         raise CommandError(
-            "the platform names no template set", device=device, path=path, hint="pass parser='cisco_ios' or the like"
+            "the platform names no template set",
+            device=device,
+            path=path,
+            hint="pass parser='cisco_ios' or the like",
         )
     try:
         rows: list[dict[str, Any]] = parse_output(platform=parser, command=command, data=str(output))

@@ -33,6 +33,7 @@ class Talk(Protocol):
     @property
     def ended(self) -> bool:
         """Whether whoever waits for this talk must be woken."""
+        ...
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -309,7 +310,9 @@ class Shell:
     def _broken(self) -> SessionBroken | SessionClosed:
         if self._lost:
             error = SessionBroken(
-                "the device ended the session" if self._lost_by is None else f"the session broke: {self._lost_by}",
+                "the device ended the session"
+                if self._lost_by is None
+                else f"the session broke: {self._lost_by}",
                 **self._where,
                 seen=self.seen() or None,
                 maybe_executed=not self.in_step,

@@ -42,7 +42,9 @@ async def open_terminal(
         return OpenedTerminal(stream=stream, authenticated=False, abort=stream.abort)
     host = path.address
     if not host:
-        raise MissingValue("the path has no host", device=connection.device, path=path.name, hint=f"{path.origin}: add ip")
+        raise MissingValue(
+            "the path has no host", device=connection.device, path=path.name, hint=f"{path.origin}: add ip"
+        )
     port = path.port_number or DEFAULT_PORTS.get(protocol, 0)
     if protocol == "telnet":
         from aioconn.transport.telnet import open_telnet
@@ -53,7 +55,9 @@ async def open_terminal(
         return OpenedTerminal(stream=stream, authenticated=False, abort=stream.abort)
     if protocol != "ssh":
         raise UsageError(
-            f"a command line does not run over {protocol!r}", device=connection.device, path=path.name,
+            f"a command line does not run over {protocol!r}",
+            device=connection.device,
+            path=path.name,
             hint="protocol is ssh or telnet, or give `command:`",
         )
     return await _open_ssh(connection, receiver, host, port, terminal, jump, progress)

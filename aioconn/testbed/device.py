@@ -57,9 +57,7 @@ class Device:
                 via=defaults.via,
                 arguments=defaults.arguments,
             ),
-            limits=Limits(
-                max_sessions=defaults.max_sessions, logins_per_minute=defaults.logins_per_minute
-            ),
+            limits=Limits(max_sessions=defaults.max_sessions, logins_per_minute=defaults.logins_per_minute),
         )
 
     # ------------------------------------------------------------------ what it is
@@ -145,7 +143,9 @@ class Device:
     def manager_of(self, device: str) -> ConnectionManager:
         testbed = self.testbed
         if testbed is None:
-            raise UnknownDevice(f"{self.name} goes through {device!r}, but belongs to no testbed", device=self.name)
+            raise UnknownDevice(
+                f"{self.name} goes through {device!r}, but belongs to no testbed", device=self.name
+            )
         return testbed[device].manager
 
     def owns_name(self, name: str) -> bool:
@@ -314,7 +314,9 @@ def device(url: str, *, name: str | None = None, os: str | None = None, **keys: 
     password = keys.pop("password", unquote(parts.password) if parts.password else None)
     username = keys.pop("username", unquote(parts.username) if parts.username else None)
     enable = keys.pop("enable_password", None)
-    login = {key: value for key, value in (("username", username), ("password", password)) if value is not None}
+    login = {
+        key: value for key, value in (("username", username), ("password", password)) if value is not None
+    }
     credentials: dict[str, Any] = {"default": login} if login else {}
     if enable is not None:
         credentials["enable"] = {"password": enable}

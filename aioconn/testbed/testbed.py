@@ -161,7 +161,7 @@ class Testbed:
         }
         inner = [device for device in chosen if device.name not in used]
         outer = [device for device in chosen if device.name in used]
-        results = {device.name: Result(device=device.name) for device in chosen}
+        results: dict[str, Result[None]] = {device.name: Result(device=device.name) for device in chosen}
         cancelled: asyncio.CancelledError | None = None
         for group in (inner, outer):
             tasks = {device.name: asyncio.ensure_future(device.disconnect_all()) for device in group}

@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+import aioconn
+from aioconn.errors import AioconnError, AuthenticationFailed, ConnectTimeout, UnknownDevice
+from aioconn.lab import Faults, Lab
+
+
+async def fill(lab: Lab, count: int, **keys: Any) -> aioconn.Testbed:
+    for number in range(count):
+        await lab.add(f"r{number}", protocols=("ssh" if number % 2 else "telnet",), **keys)
+    return aioconn.load(lab.testbed())
+
+
+async def test_every_device_gives_one_result(lab: Lab) -> None:
+    testbed = await fill(lab, 20)
+    lab["r3"].faults = Faults(wrong_password=True)
+    lab["r4"].faults = Faults(half_open=True)
+    seen: dict[str, aioconn.Result[Any]] = {}
+    async for result in aioconn.fan_out(testbed, "show version", limit=8, timeout=1):
+        seen[result.device] = result
+    assert set(seen) == set(testbed)
+    assert {name for name, result in seen.items() if not result.ok} == {"r3", "r4"}
+    assert isinstance(seen["r3"].error, AuthenticationFailed)
+    assert isinstance(seen["r4"].error, ConnectTimeout)
+    assert all("Version" in result.unwrap() for result in seen.values() if result.ok)
+    assert not any(device.connected for device in testbed.devices.values())
+    await asyncio.sleep(0.05)
+    assert sum(served.sessions for served in lab.devices.values()) == 0
+
+
+async def test_several_commands_and_a_function(lab: Lab) -> None:
+    testbed = await fill(lab, 4)
+    async for result in aioconn.fan_out(testbed, ["show version", "show clock"]):
+        assert len(result.unwrap()) == 2
+
+    async def work(device: aioconn.Device) -> str:
+        if device.name == "r1":
+            raise RuntimeError("mine")
+        return (await device.execute("show clock")).upper()
+
+    results = {result.device: result async for result in aioconn.fan_out(testbed, work)}
+    assert str(results["r1"].error) == "mine"
+    assert "UTC" in results["r0"].unwrap()
+
+
+async def test_what_was_connected_stays_connected(lab: Lab) -> None:
+    testbed = await fill(lab, 3)
+    await testbed["r0"].connect()
+    async for result in aioconn.fan_out(testbed, "show clock"):
+        result.unwrap()
+    assert [device.connected for device in testbed.devices.values()] == [True, False, False]
+    async for result in aioconn.fan_out(testbed, "show clock", keep=True):
+        result.unwrap()
+    assert all(device.connected for device in testbed.devices.values())
+    await testbed.disconnect()
+
+
+async def test_leaving_early_closes_what_is_under_way(lab: Lab) -> None:
+    testbed = await fill(lab, 10, faults=Faults(latency=0.2))
+    lab["r0"].faults = Faults()
+    results = aioconn.fan_out(testbed, "show clock")
+    async for result in results:
+        assert result.device == "r0"
+        break
+    await results.aclose()
+    await asyncio.sleep(0.05)
+    assert sum(served.sessions for served in lab.devices.values()) == 0
+
+
+async def test_the_limit_holds(lab: Lab) -> None:
+    testbed = await fill(lab, 12, faults=Faults(latency=0.02))
+    peak = 0
+    async for result in aioconn.fan_out(testbed, "show clock", limit=3):
+        result.unwrap()
+        peak = max(peak, sum(served.sessions for served in lab.devices.values()))
+    assert peak <= 3
+    with pytest.raises(ValueError, match="limit"):
+        async for _ in aioconn.fan_out(testbed, "show clock", limit=0):
+            pass
+
+
+async def test_testbed_verbs(lab: Lab) -> None:
+    async with await fill(lab, 6) as testbed:
+        lab["r5"].faults = Faults(wrong_password=True)
+        connected = await testbed.connect()
+        assert (len(connected.ok), list(connected.failed)) == (5, ["r5"])
+        assert list(connected) == list(testbed)
+        results = await testbed.execute("show version", ["r0", "r5"])
+        assert list(results) == ["r0", "r5"]
+        with pytest.raises(BaseExceptionGroup) as caught:
+            results.raise_for_errors()
+        assert len(caught.value.exceptions) == 1
+        await testbed.configure(["interface Loopback0", "description all"], ["r0", "r1"])
+        shown = await testbed.execute("show running-config", ["r0", "r1"])
+        assert all("description all" in output for output in shown.ok.values())
+        with pytest.raises(UnknownDevice, match="did you mean"):
+            await testbed.execute("show version", ["r0", "r55"])
+    assert not any(device.connected for device in testbed.devices.values())
+
+
+async def test_the_deadline_holds_and_no_result_is_missing(lab: Lab) -> None:
+    testbed = await fill(lab, 6, faults=Faults(latency=5))
+    started = time.monotonic()
+    results = await testbed.execute("show version", limit=2, deadline=0.5)
+    assert time.monotonic() - started < 4
+    assert list(results) == list(testbed)
+    assert all(isinstance(error, AioconnError) for error in results.failed.values())
+    assert len(results.failed) == 6
+    await testbed.disconnect()
+
+
+async def test_leaving_the_testbed_under_cancellation_still_closes_all(lab: Lab) -> None:
+    testbed = await fill(lab, 5)
+
+    async def script() -> None:
+        async with testbed:
+            await testbed.connect()
+            await testbed.execute("show clock")
+            await asyncio.sleep(30)
+
+    for wait in (0.0, 0.001, 0.01, 0.05, 0.3):
+        task = asyncio.ensure_future(script())
+        await asyncio.sleep(wait)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0.05)
+        assert sum(served.sessions for served in lab.devices.values()) == 0, wait
