@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Simulated devices over real protocols on loopback: for the demo, for tests, for trying things out.
+
+    async with Lab() as lab:
+        r1 = await lab.add("r1", personality="cisco_iosxe", faults=Faults(latency=0.05))
+        testbed = lab.testbed()
+
+Nothing here is meant for a network that others can reach.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aioconn.lab.device import LabDevice as LabDevice
+    from aioconn.lab.faults import Faults as Faults
+    from aioconn.lab.lab import Lab as Lab
+    from aioconn.lab.personality import Personality as Personality
+
+__all__ = ["Faults", "Lab", "LabDevice", "Personality"]
+
+_HOMES = {"Faults": "faults", "Lab": "lab", "LabDevice": "device", "Personality": "personality"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One simulated device: what it is, who is on it, what it has been told."""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections import deque
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from aioconn.lab.config import ConfigTree
+from aioconn.lab.dialects import load as load_dialect
+from aioconn.lab.facts import facts, fill, moments
+from aioconn.lab.faults import NO_FAULTS, Faults
+from aioconn.lab.hierarchy import Hierarchy
+from aioconn.lab.personality import Personality
+
+if TYPE_CHECKING:
+    from aioconn.lab.player import Player, Wire
+
+
+class Entry(NamedTuple):
+    """A command that a device has seen."""
+
+    session: int
+    command: str
+
+
+class LabDevice:
+    """A device of a lab. `faults` may be replaced at any time; what is counted here is for tests to read.
+
+    `log` holds the last `LOG` commands with the number of the session that typed them.
+    """
+
+    LOG = 10_000
+
+    def __init__(
+        self,
+        name: str,
+        personality: Personality,
+        *,
+        seed: int = 0,
+        username: str = "admin",
+        password: str = "admin",
+        enable: str | None = None,
+        authorized_key: str | None = None,
+        faults: Faults = NO_FAULTS,
+        hostname: str | None = None,
+        max_vty: int | None = None,
+        shells_per_link: int | None = None,
+        echo: str | None = None,
+        interrupt: str | None = None,
+        login: str = "user",
+        console: bool = False,
+        negotiates: bool = True,
+        banner: str = "",
+        routes: int = 20,
+        rows: int | None = None,
+        ssh_auth: Sequence[str] = ("publickey", "password", "keyboard-interactive"),
+    ) -> None:
+        self.name = name
+        self.personality = personality
+        self.dialect = load_dialect(personality.dialect)
+        self.seed = seed
+        self.username = username
+        self.password = password
+        self.enable = enable
+        self.authorized_key = authorized_key
+        self.faults = faults
+        self.max_vty = max_vty
+        self.shells_per_link = shells_per_link or personality.shells_per_link
+        self.echo = echo or personality.echo
+        self.interrupt = interrupt or personality.interrupt
+        self.login = login
+        self.console = console
+        self.negotiates = negotiates
+        self.ssh_auth = tuple(ssh_auth)
+        self.routes = routes
+        self.rows = personality.pager.rows if rows is None else rows
+        self.ssh_port: int | None = None
+        self.telnet_port: int | None = None
+        self.address = "127.0.0.1"
+        self.players: dict[Player, None] = {}  # in the order of their coming
+        self.connections: dict[Wire, None] = {}  # links and streams, those in their handshake among them
+        self.peak_sessions = 0
+        self.logins = 0
+        self.refusals = 0
+        self.log: deque[Entry] = deque(maxlen=self.LOG)
+        self.facts = {**personality.facts, **facts(name, seed), "user": username}
+        self._touch()
+        self._banner = banner
+        self._hostname = hostname or name
+        self._identities = 0
+        self._login_times: deque[float] = deque()
+        self._config: ConfigTree | None = None
+        self._history: list[Hierarchy] = []  # committed configurations, newest first
+        self._candidate: Hierarchy | None = None
+
+    def __repr__(self) -> str:
+        return f"<LabDevice {self.name} ({self.personality.name}), {self.sessions} sessions>"
+
+    @property
+    def sessions(self) -> int:
+        """Live sessions, those that are still logging in among them."""
+        return len(self.players)
+
+    @property
+    def host(self) -> str:
+        """The name in the prompt."""
+        return self.faults.hostname or self._hostname
+
+    @property
+    def banner(self) -> str:
+        return self.faults.banner if self.faults.banner is not None else self._banner
+
+    @property
+    def limit(self) -> int | None:
+        return self.faults.vty_limit if self.faults.vty_limit is not None else self.max_vty
+
+    @property
+    def full(self) -> bool:
+        """Whether the session that just came is one too many."""
+        return self.limit is not None and len(self.players) > self.limit
+
+    @property
+    def crowded(self) -> bool:
+        """Whether the next session would be one too many."""
+        return self.limit is not None and len(self.players) >= self.limit
+
+    @property
+    def config(self) -> ConfigTree:
+        """The running configuration."""
+        if self._config is None:
+            text = self.text(self.personality.configuration)
+            self._config = ConfigTree(text, single=self.personality.single)
+        return self._config
+
+    @property
+    def hierarchy(self) -> Hierarchy:
+        """The committed configuration of a device with nested statements."""
+        if not self._history:
+            self._history.append(
+                Hierarchy(self.personality.schema, self.text(self.personality.configuration))
+            )
+        return self._history[0]
+
+    @property
+    def candidate(self) -> Hierarchy:
+        """The configuration that all sessions edit until it is committed."""
+        if self._candidate is None:
+            self._candidate = self.hierarchy.copy()
+        return self._candidate
+
+    def commit(self) -> None:
+        """Make the candidate count; the last fifty are kept."""
+        self._history = [self.candidate.copy(), *self._history][:50]
+        self._touch()
+        self._hostname = self.hierarchy.value("system", "host-name") or self.name
+
+    def rollback(self, number: int) -> None:
+        """Make an earlier configuration the candidate: 0 is the one that counts now."""
+        committed = [self.hierarchy, *self._history[1:]]
+        self._candidate = committed[min(number, len(committed) - 1)].copy()
+
+    def text(self, text: str) -> str:
+        """`text` with the facts of this device."""
+        self.facts["host"] = self.host
+        return fill(text, self.facts)
+
+    def configure(self, path: Sequence[str], line: str) -> None:
+        """Apply one line of configuration in a section."""
+        self.config.apply(path, line)
+        self._touch()
+        if not path and "hostname" in line:
+            self._hostname = self.config.value("hostname") or self.name
+
+    def _touch(self) -> None:
+        """Note when the configuration was changed."""
+        self.facts.update(moments("changed", time.time()))
+
+    def accepts(self, username: str, password: str) -> bool:
+        """Whether this is the user's password."""
+        if self.faults.wrong_password:
+            return False
+        same = hmac.compare_digest(password.encode(), self.password.encode())
+        return same and username == self.username
+
+    def may_log_in(self) -> bool:
+        """Count a login against `logins_per_minute`; False if it is one too many."""
+        limit = self.faults.logins_per_minute
+        if not limit:
+            return True
+        now = time.monotonic()
+        while self._login_times and now - self._login_times[0] >= 60:
+            self._login_times.popleft()
+        if len(self._login_times) >= limit:
+            self.refusals += 1
+            return False
+        self._login_times.append(now)
+        return True
+
+    def record(self, session: int, command: str) -> None:
+        self.log.append(Entry(session, command))
+
+    def next_identity(self) -> int:
+        self._identities += 1
+        return self._identities
+
+    def enter(self, player: Player) -> None:
+        self.players[player] = None
+        self.peak_sessions = max(self.peak_sessions, len(self.players))
+
+    def leave(self, player: Player) -> None:
+        self.players.pop(player, None)
+
+    def kill_sessions(self, *, reset: bool = False) -> int:
+        """End all sessions now, with FIN or with RST; the number of them."""
+        victims = list(self.players)
+        for player in victims:
+            player.end(reset=reset)
+        return len(victims)
+
+    def cut(self) -> None:
+        """End all connections, whatever state they are in."""
+        self.kill_sessions()
+        for connection in list(self.connections):
+            connection.finish(reset=True)

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A lab: simulated devices on loopback, in one event loop, with a testbed that reaches them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import yaml
+
+from aioconn.errors import UsageError, nearest
+from aioconn.lab.device import LabDevice
+from aioconn.lab.faults import NO_FAULTS, Faults
+from aioconn.lab.personality import load as load_personality
+from aioconn.lab.telnet import TelnetSession
+
+if TYPE_CHECKING:
+    from aioconn.lab.ssh import SshServer
+
+BACKLOG = 1024
+TURNS = 20  # of the loop, more than any transport needs to tell its end
+
+
+class Lab:
+    """Simulated devices, served on 127.0.0.1 at ports that the system chooses.
+
+    `async with Lab() as lab`, or `start()` and `stop()`. Leaving closes every listener, session and timer,
+    also when cancelled. `seed` decides everything that is random; host keys are new each time.
+    """
+
+    def __init__(self, *, seed: int = 0) -> None:
+        self.seed = seed
+        self.devices: dict[str, LabDevice] = {}
+        self._listeners: dict[str, list[asyncio.Server]] = {}
+        self._ssh: SshServer | None = None
+        self._ssh_lock = asyncio.Lock()
+        self._running = False
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    def __repr__(self) -> str:
+        sessions = sum(device.sessions for device in self.devices.values())
+        state = "running" if self._running else "stopped"
+        return f"<Lab {state}, {len(self.devices)} devices, {sessions} sessions>"
+
+    def __getitem__(self, name: str) -> LabDevice:
+        return self.devices[name]
+
+    @property
+    def host_key(self) -> str | None:
+        """The public SSH host key of all devices; None while no device speaks SSH."""
+        return self._ssh.host_key if self._ssh is not None else None
+
+    async def start(self) -> None:
+        self._running = True
+
+    async def stop(self) -> None:
+        """Close everything. Sessions that live are cut at once, before the first wait of this coroutine."""
+        self._running = False
+        cut = [self._close(name) for name in list(self.devices)]
+        self._ssh = None
+        # their ends are told in the next turns of the loop
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+            if not any(device.connections for device in cut):
+                break
+        await asyncio.sleep(0)
+
+    async def add(
+        self,
+        name: str,
+        *,
+        personality: str = "cisco_iosxe",
+        protocols: Sequence[str] = ("ssh", "telnet"),
+        faults: Faults = NO_FAULTS,
+        username: str = "admin",
+        password: str = "admin",
+        enable: str | None = None,
+        commands: Mapping[str, str] | None = None,
+        hostname: str | None = None,
+        max_vty: int | None = None,
+        shells_per_link: int | None = None,
+        echo: str | None = None,
+        interrupt: str | None = None,
+        login: str = "user",
+        console: bool = False,
+        negotiates: bool = True,
+        banner: str = "",
+        routes: int = 20,
+        rows: int | None = None,
+        authorized_key: str | None = None,
+        ssh_auth: Sequence[str] = ("publickey", "password", "keyboard-interactive"),
+    ) -> LabDevice:
+        """Put a device into the running lab; it can be reached when this returns.
+
+        `personality` is a name or the path of a folder. `commands` are further ones, each with its output.
+        `login` (telnet) is "user", "password" (only that is asked) or "none"; a `console` says nothing until
+        Return is pressed; `negotiates` offers and asks telnet options. `echo` is "reader" (when the device
+        reads), "typing" (at once, as a plain tty), "both" (a tty with a line editor: what is typed ahead
+        appears twice) or "none"; `interrupt` (Ctrl-C) "works", "ignored" or "prompt" (one prompt too many).
+        `routes` is the length of the routing table, `rows` that of a page (0: no paging).
+        """
+        if not self._running:
+            raise UsageError(
+                "the lab is not running", hint="use `async with Lab() as lab`, or await lab.start()"
+            )
+        if name in self.devices:
+            raise UsageError(f"the lab has a device {name!r} already")
+        for protocol in protocols:
+            if protocol not in ("ssh", "telnet"):
+                raise UsageError(f"no protocol {protocol!r}", hint=nearest(protocol, ("ssh", "telnet")))
+        kind = load_personality(personality)
+        device = LabDevice(
+            name,
+            kind.extended(commands) if commands else kind,
+            seed=self.seed,
+            username=username,
+            password=password,
+            enable=enable,
+            authorized_key=authorized_key,
+            faults=faults,
+            hostname=hostname,
+            max_vty=max_vty,
+            shells_per_link=shells_per_link,
+            echo=echo,
+            interrupt=interrupt,
+            login=login,
+            console=console,
+            negotiates=negotiates,
+            banner=banner,
+            routes=routes,
+            rows=rows,
+            ssh_auth=ssh_auth,
+        )
+        self.devices[name] = device
+        self._listeners[name] = []
+        try:
+            if "ssh" in protocols:
+                await self._serve_ssh(device)
+            if "telnet" in protocols:
+                await self._serve_telnet(device)
+        except BaseException:
+            self._close(name)
+            raise
+        return device
+
+    def remove(self, name: str) -> None:
+        """Switch a device off: its sessions are cut and its ports refuse."""
+        self._close(name)
+
+    def testbed(self) -> dict[str, Any]:
+        """A testbed in pyATS form that reaches every device, as a plain mapping."""
+        return {
+            "testbed": {"name": "lab"},
+            "devices": {name: self._entry(it) for name, it in self.devices.items()},
+        }
+
+    def write_testbed(self, path: str | Path) -> Path:
+        """Write the testbed as YAML."""
+        path = Path(path)
+        path.write_text(yaml.safe_dump(self.testbed(), sort_keys=False), encoding="utf-8")
+        return path
+
+    def _entry(self, device: LabDevice) -> dict[str, Any]:
+        login = {"username": device.username, "password": device.password}
+        credentials: dict[str, Any] = {"default": login}
+        if device.enable:
+            credentials["enable"] = {"password": device.enable}
+        connections: dict[str, Any] = {}
+        if device.ssh_port is not None:
+            connections["cli"] = {
+                "protocol": "ssh",
+                "ip": device.address,
+                "port": device.ssh_port,
+                "host_key": self.host_key,
+            }
+        if device.telnet_port is not None:
+            connections["vty"] = {"protocol": "telnet", "ip": device.address, "port": device.telnet_port}
+        return {
+            "os": device.personality.os,
+            "type": device.personality.type,
+            "credentials": credentials,
+            "connections": connections,
+        }
+
+    async def _serve_ssh(self, device: LabDevice) -> None:
+        loop = asyncio.get_running_loop()
+        async with self._ssh_lock:
+            if self._ssh is None:
+                from aioconn.lab.ssh import SshServer
+
+                server = SshServer(loop)
+                await server.prepare()
+                self._ssh = server
+        ssh = self._ssh
+
+        def accept() -> asyncio.BaseProtocol:
+            return TelnetSession(device, loop) if device.faults.half_open else ssh.connection()
+
+        listener = await loop.create_server(accept, device.address, 0, backlog=BACKLOG)
+        self._listeners[device.name].append(listener)
+        device.ssh_port = listener.sockets[0].getsockname()[1]
+        assert device.ssh_port is not None
+        ssh.devices[device.ssh_port] = device
+
+    async def _serve_telnet(self, device: LabDevice) -> None:
+        loop = asyncio.get_running_loop()
+        listener = await loop.create_server(
+            lambda: TelnetSession(device, loop), device.address, 0, backlog=BACKLOG
+        )
+        self._listeners[device.name].append(listener)
+        device.telnet_port = listener.sockets[0].getsockname()[1]
+
+    def _close(self, name: str) -> LabDevice:
+        device = self.devices.pop(name)
+        for listener in self._listeners.pop(name, ()):
+            listener.close()
+        device.cut()
+        if self._ssh is not None and device.ssh_port is not None:
+            self._ssh.devices.pop(device.ssh_port, None)
+        return device

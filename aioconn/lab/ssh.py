@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The SSH side of a lab: an asyncssh server whose sessions are shells of simulated devices."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import asyncssh
+
+from aioconn.lab.login import greet, refused
+from aioconn.lab.player import Player
+from aioconn.lab.telnet import hard_reset
+
+if TYPE_CHECKING:
+    from aioconn.lab.device import LabDevice
+
+# cheap ones first: a lab of thousands shares its processor with the client under test
+KEX = (
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "ecdh-sha2-nistp256",
+    "diffie-hellman-group14-sha256",
+)
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
+MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-256")
+
+
+class SshSession(asyncssh.SSHServerSession[bytes]):
+    """One channel: a shell, or a single command (`exec`)."""
+
+    def __init__(self, link: SshLink) -> None:
+        self._link = link
+        self._player: Player | None = None
+        self._channel: asyncssh.SSHServerChannel[bytes] | None = None
+        self._width = 80
+        self._ended = False  # by the device
+
+    def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
+        self._channel = chan
+
+    def pty_requested(
+        self, term_type: str, term_size: tuple[int, int, int, int], term_modes: Mapping[int, int]
+    ) -> bool:
+        self._width = term_size[0]
+        return True
+
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
+        if self._player is not None:
+            self._player.shell.resize(width)
+
+    def shell_requested(self) -> bool:
+        device = self._link.device
+        if device.crowded and device.faults.vty_refusal == "channel":
+            device.refusals += 1
+            return False
+        self._player = Player(device, self, self._link.loop, user=self._link.user)
+        return True
+
+    def exec_requested(self, command: str) -> bool:
+        device = self._link.device
+        if device.crowded or not device.personality.exec_channel:
+            return False
+        self._player = Player(device, self, self._link.loop, user=self._link.user)
+        self._player.shell.once(command)
+        return True
+
+    def session_started(self) -> None:
+        player = self._player
+        if player is None:
+            return
+        if player.shell.alone:
+            player.play()
+            return
+        player.shell.resize(self._width)
+        player.shell.start(refused(player.shell) if player.device.full else greet(player.shell))
+        player.play()
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        if self._player is not None:
+            self._player.feed(data)
+
+    def eof_received(self) -> bool:
+        if self._player is not None and not self._player.shell.alone:
+            self._player.end()
+        return True
+
+    def break_received(self, msec: int) -> bool:
+        return True
+
+    def signal_received(self, signal: str) -> None:
+        if signal == "INT" and self._player is not None:
+            self._player.feed(b"\x03")
+
+    def pause_writing(self) -> None:
+        if self._player is not None:
+            self._player.pause()
+
+    def resume_writing(self) -> None:
+        if self._player is not None:
+            self._player.resume()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._link.shells -= 1
+        if self._player is not None:
+            self._player.lost()
+        # classic devices close the whole connection with its only shell
+        if self._ended and self._link.device.shells_per_link == 1:
+            self._link.finish(reset=False)
+
+    def write_output(self, data: bytes) -> None:
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write(data)
+
+    def finish(self, *, reset: bool) -> None:
+        if reset:
+            self._link.reset()
+        elif self._channel is not None and not self._channel.is_closing():
+            self._channel.exit(self._player.shell.status if self._player else 0)
+            self._ended = True
+
+
+class SshLink(asyncssh.SSHServer):
+    """One SSH connection to a device."""
+
+    def __init__(self, devices: Mapping[int, LabDevice], loop: asyncio.AbstractEventLoop) -> None:
+        self._devices = devices
+        self.loop = loop
+        self.user = ""
+        self.shells = 0
+        self._connection: asyncssh.SSHServerConnection | None = None
+        self.device: LabDevice
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._connection = conn
+        self.device = self._devices[conn.get_extra_info("sockname")[1]]
+        self.device.connections[self] = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.device.connections.pop(self, None)
+
+    async def begin_auth(self, username: str) -> bool:
+        self.user = username
+        device = self.device
+        if device.banner and self._connection is not None:
+            self._connection.send_auth_banner(device.text(device.banner))
+        if device.faults.slow_login:
+            await asyncio.sleep(device.faults.slow_login)
+        return bool(device.ssh_auth)
+
+    def password_auth_supported(self) -> bool:
+        return "password" in self.device.ssh_auth
+
+    def validate_password(self, username: str, password: str) -> bool:
+        return self.device.accepts(username, password) and self.device.may_log_in()
+
+    def kbdint_auth_supported(self) -> bool:
+        return "keyboard-interactive" in self.device.ssh_auth
+
+    def get_kbdint_challenge(
+        self, username: str, lang: str, submethods: str
+    ) -> tuple[str, str, str, Sequence[tuple[str, bool]]]:
+        return "", "", "", [("Password: ", False)]
+
+    def validate_kbdint_response(self, username: str, responses: Sequence[str]) -> bool:
+        return (
+            len(responses) == 1 and self.device.accepts(username, responses[0]) and self.device.may_log_in()
+        )
+
+    def public_key_auth_supported(self) -> bool:
+        return "publickey" in self.device.ssh_auth and self.device.authorized_key is not None
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        known = self.device.authorized_key
+        if known is None or self.device.faults.wrong_password or username != self.device.username:
+            return False
+        return key.public_data == asyncssh.import_public_key(known).public_data
+
+    def session_requested(self) -> Any:
+        if self.shells >= self.device.shells_per_link:
+            self.device.refusals += 1
+            return False
+        self.shells += 1
+        return SshSession(self)
+
+    def finish(self, *, reset: bool) -> None:
+        """End the connection from the device's side."""
+        if reset:
+            self.reset()
+        elif self._connection is not None:
+            self._connection.close()
+
+    def reset(self) -> None:
+        if self._connection is not None:
+            transport = self._connection.get_extra_info("transport")
+            if transport is not None:
+                hard_reset(transport)
+            else:
+                self._connection.abort()
+
+
+class _Catcher:
+    """Stands where asyncssh would forward a listener through another connection, and keeps its factory.
+
+    One set of server options then serves every listener of a lab: building them costs a millisecond or two
+    and a thread's turn, too much for each of a thousand devices.
+    """
+
+    factory: Callable[[str, int], Any] | None = None
+
+    async def create_server(self, factory: Callable[[str, int], Any], host: str, port: int) -> _Catcher:
+        self.factory = factory
+        return self
+
+    def close(self) -> None: ...
+
+    async def wait_closed(self) -> None: ...
+
+
+class SshServer:
+    """What all SSH devices of one lab share: the host key, the options, the map from port to device."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._key = asyncssh.generate_private_key("ssh-ed25519")
+        self._factory: Callable[[str, int], Any] | None = None
+        self.devices: dict[int, LabDevice] = {}
+
+    @property
+    def host_key(self) -> str:
+        """The public key as it is written in a known-hosts file: `ssh-ed25519 AAAA...`."""
+        return " ".join(self._key.export_public_key().decode().split()[:2])
+
+    async def prepare(self) -> None:
+        """Build the options that every connection uses."""
+        catcher = _Catcher()
+        await asyncssh.listen(
+            "127.0.0.1",
+            0,
+            tunnel=cast(Any, catcher),
+            server_factory=lambda: SshLink(self.devices, self._loop),
+            server_host_keys=[self._key],
+            kex_algs=KEX,
+            encryption_algs=CIPHERS,
+            mac_algs=MACS,
+            compression_algs=["none"],
+            signature_algs="default",
+            encoding=None,
+            line_editor=False,
+            gss_host=None,
+            agent_forwarding=False,
+            x11_forwarding=False,
+            allow_scp=False,
+            login_timeout=60,
+            server_version="aioconn_lab",
+        )
+        self._factory = catcher.factory
+
+    def connection(self) -> asyncio.BaseProtocol:
+        """The protocol of an accepted connection."""
+        assert self._factory is not None
+        return cast(asyncio.BaseProtocol, self._factory("127.0.0.1", 0))
