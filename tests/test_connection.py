@@ -67,7 +67,7 @@ class LineServer:
                 if word == "slow":
                     await asyncio.sleep(0.2)
                 writer.write(word.upper().encode() + b"\n")
-        except ConnectionError:
+        except (ConnectionError, asyncio.CancelledError):
             pass
         finally:
             self.live -= 1

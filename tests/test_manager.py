@@ -247,9 +247,10 @@ def test_another_loop_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("depth", [1, 2])
 async def test_a_jump_host_is_connected_once_for_all_behind_it(lab: Lab, depth: int) -> None:
-    """Devices reached through an SSH server of our own that only forwards."""
+    """SSH and telnet, one and two hops deep."""
     jumps = [
-        await lab.add(f"jump{number}", personality="linux", protocols=("ssh",)) for number in range(depth)
+        await lab.add(f"jump{number}", personality="linux", protocols=("ssh",), forwards=True)
+        for number in range(depth)
     ]
     for number in range(5):
         await lab.add(f"r{number}", protocols=("ssh", "telnet"))
@@ -269,6 +270,6 @@ async def test_a_jump_host_is_connected_once_for_all_behind_it(lab: Lab, depth: 
         telnet = next(name for name, path in testbed["r0"].paths.items() if path.protocol == "telnet")
         await testbed["r0"].connect(alias="t", via=telnet)
         assert "Version" in await testbed["r0"].t.execute("show version")
-        assert [jump.links for jump in jumps] == [1] * depth
+        assert [len(jump.connections) for jump in jumps] == [1] * depth
     await asyncio.sleep(0.05)
-    assert all(jump.links == 0 for jump in jumps)
+    assert not any(jump.connections for jump in jumps)

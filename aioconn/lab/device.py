@@ -58,6 +58,7 @@ class LabDevice:
         routes: int = 20,
         rows: int | None = None,
         ssh_auth: Sequence[str] = ("publickey", "password", "keyboard-interactive"),
+        forwards: bool = False,
     ) -> None:
         self.name = name
         self.personality = personality
@@ -76,6 +77,7 @@ class LabDevice:
         self.console = console
         self.negotiates = negotiates
         self.ssh_auth = tuple(ssh_auth)
+        self.forwards = forwards
         self.routes = routes
         self.rows = personality.pager.rows if rows is None else rows
         self.ssh_port: int | None = None

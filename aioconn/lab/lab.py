@@ -100,6 +100,7 @@ class Lab:
         rows: int | None = None,
         authorized_key: str | None = None,
         ssh_auth: Sequence[str] = ("publickey", "password", "keyboard-interactive"),
+        forwards: bool = False,
     ) -> LabDevice:
         """Put a device into the running lab; it can be reached when this returns.
 
@@ -141,6 +142,7 @@ class Lab:
             routes=routes,
             rows=rows,
             ssh_auth=ssh_auth,
+            forwards=forwards,
         )
         self.devices[name] = device
         self._listeners[name] = []

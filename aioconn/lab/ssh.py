@@ -184,6 +184,12 @@ class SshLink(asyncssh.SSHServer):
         self.shells += 1
         return SshSession(self)
 
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool:
+        """A jump host of the lab leads to the lab: nothing but loopback is reached through it."""
+        return self.device.forwards and dest_host == self.device.address
+
     def finish(self, *, reset: bool) -> None:
         """End the connection from the device's side."""
         if reset:
