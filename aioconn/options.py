@@ -128,7 +128,7 @@ def _convert_plain(value: Any, hint: Any) -> Any:
             return hint(value)
         except ValueError:
             raise ValueError(f"{value!r} is not a number") from None
-    if isinstance(hint, type) and isinstance(value, hint):
+    if isinstance(hint, type) and isinstance(value, hint) and not isinstance(value, bool):
         return value
     name = getattr(hint, "__name__", str(hint))
     raise ValueError(f"{value!r} is not a {name}")

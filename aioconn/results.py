@@ -64,7 +64,7 @@ def _restore_output(text: str, state: dict[str, Any]) -> Output:
     return output
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)  # no slots: typing.Generic cannot mark an instance of such a class
 class Result(Generic[T]):
     """What one device gave: a value or an error, and how long it took (seconds)."""
 
