@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values on the command line, refused in words that say what was expected."""
+
+from __future__ import annotations
+
+import argparse
+
+
+def command(text: str) -> str:
+    """One command of a device."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty command")
+    if "\n" in text or "\r" in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is several lines; each command is an argument of its own")
+    return text
+
+
+def positive_int(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def positive_seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < 1e9:  # neither NaN nor infinite
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return value
