@@ -24,11 +24,21 @@ from aioconn.errors import (
     ConnectTimeout,
     LimitReached,
     LoopMismatch,
+    Phase,
     SessionBroken,
     SessionClosed,
     Where,
 )
-from aioconn.events import Closed, Listeners, Opened, OpenFailed, Recovered, ServiceFinished, ServiceStarted
+from aioconn.events import (
+    Closed,
+    Listeners,
+    Opened,
+    OpenFailed,
+    Opening,
+    Recovered,
+    ServiceFinished,
+    ServiceStarted,
+)
 from aioconn.path import Path
 from aioconn.policy import CLOSE_TIMEOUT, COMMAND_TIMEOUT, CONNECT_TIMEOUT
 from aioconn.transport.base import Progress
@@ -329,7 +339,7 @@ class BaseConnection(ABC, Generic[O_co]):
         """Open, as the holder of the turn."""
         self._enter(State.OPENING)
         self._closing = None
-        self._progress = Progress()
+        self._progress = Progress(self._emit_phase if self.listeners else None)
         started = time.monotonic()
         deadline = asyncio.timeout(timeout)
         try:
@@ -361,6 +371,9 @@ class BaseConnection(ABC, Generic[O_co]):
         if self.listeners:
             elapsed = time.monotonic() - started
             self.listeners.emit(Opened(device=self.device, alias=self.alias, path=self.via, elapsed=elapsed))
+
+    def _emit_phase(self, phase: Phase) -> None:
+        self.listeners.emit(Opening(device=self.device, alias=self.alias, path=self.via, phase=phase))
 
     def _emit_open_failed(self, error: BaseException, elapsed: float) -> None:
         if self.listeners:

@@ -186,7 +186,7 @@ class LabDevice:
         if self.faults.wrong_password:
             return False
         same = hmac.compare_digest(password.encode(), self.password.encode())
-        return same and username == self.username
+        return same and (username == self.username or self.personality.login.username is None)
 
     def may_log_in(self) -> bool:
         """Count a login against `logins_per_minute`; False if it is one too many."""

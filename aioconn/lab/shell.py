@@ -238,7 +238,7 @@ class Shell:
         elif isinstance(piece, Ask):
             self.output.text(piece.text)
             self._ask = piece
-        elif isinstance(piece, float):
+        elif isinstance(piece, (int, float)):
             self.output.wait = piece
         else:
             self.output.buffer += piece

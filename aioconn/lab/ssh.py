@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -129,6 +130,7 @@ class SshLink(asyncssh.SSHServer):
         self.loop = loop
         self.user = ""
         self.shells = 0
+        self._gone = asyncio.Event()
         self._connection: asyncssh.SSHServerConnection | None = None
         self.device: LabDevice
 
@@ -138,6 +140,7 @@ class SshLink(asyncssh.SSHServer):
         self.device.connections[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._gone.set()
         self.device.connections.pop(self, None)
 
     async def begin_auth(self, username: str) -> bool:
@@ -146,7 +149,9 @@ class SshLink(asyncssh.SSHServer):
         if device.banner and self._connection is not None:
             self._connection.send_auth_banner(device.text(device.banner))
         if device.faults.slow_login:
-            await asyncio.sleep(device.faults.slow_login)
+            with contextlib.suppress(TimeoutError):  # a client that leaves is not waited for
+                async with asyncio.timeout(device.faults.slow_login):
+                    await self._gone.wait()
         return bool(device.ssh_auth)
 
     def password_auth_supported(self) -> bool:
@@ -184,9 +189,7 @@ class SshLink(asyncssh.SSHServer):
         self.shells += 1
         return SshSession(self)
 
-    def connection_requested(
-        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
-    ) -> bool:
+    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         """A jump host of the lab leads to the lab: nothing but loopback is reached through it."""
         return self.device.forwards and dest_host == self.device.address
 

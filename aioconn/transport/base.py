@@ -8,6 +8,7 @@ to the `Receiver` that was handed in, so that a prompt is found in the very call
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -48,11 +49,24 @@ class Stream(ABC):
         """End it now, without a goodbye. A plain function, so that no cancellation can stop it."""
 
 
-@dataclass(slots=True)
 class Progress:
     """Where an opening stands; transports move `phase` on, whoever set the deadline reads it when it passes."""
 
-    phase: Phase = Phase.RESOLVE
+    __slots__ = ("_phase", "on_phase")
+
+    def __init__(self, on_phase: Callable[[Phase], None] | None = None) -> None:
+        self._phase = Phase.RESOLVE
+        self.on_phase = on_phase
+
+    @property
+    def phase(self) -> Phase:
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: Phase) -> None:
+        self._phase = phase
+        if self.on_phase is not None:
+            self.on_phase(phase)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ async def test_terminal_and_exit() -> None:
     stream = await run(["bash", "--norc", "--noprofile"], record)
     stream.write(b"stty size; echo $TERM; tty >/dev/tty; exit 0\n")
     assert await record.ended() is None
-    assert b"1000 511" in record.data
+    assert b"1000 500" in record.data
     assert b"vt100" in record.data
     assert b"/dev/pts/" in record.data
     assert not children()

@@ -42,7 +42,7 @@ async def test_shell(serve: Serve, connect: Connect) -> None:
     assert link.peer.startswith(f"127.0.0.1:{world.port} SSH-2.0-")
     record = Record()
     shell = await link.open_shell(record, Terminal())
-    await record.sees(b"hello ('vt100', 511, 1000)\xff> ")  # not UTF-8, and the channel lives
+    await record.sees(b"hello ('vt100', 500, 1000)\xff> ")  # not UTF-8, and the channel lives
     shell.write(b"show\n")
     await record.sees(b"SHOW\n")
     await shell.close()
