@@ -36,3 +36,10 @@ async def pair(lab: Lab) -> AsyncIterator[Callable[..., Awaitable[Pair]]]:
     yield make
     for testbed in testbeds:
         await testbed.disconnect()
+
+
+@pytest.fixture(scope="session")
+def templates() -> None:
+    """The library keeps its index file open for the life of the process once it has parsed anything."""
+    parse = pytest.importorskip("ntc_templates.parse")
+    parse.parse_output("cisco_ios", "show clock", "12:00:00.000 UTC Sat Nov 21 2026")

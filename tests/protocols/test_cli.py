@@ -340,13 +340,6 @@ async def test_send_receive_expect(pair: Any) -> None:
     assert "GigabitEthernet" in await device.execute("show ip interface brief")
 
 
-@pytest.fixture(scope="session")
-def templates() -> None:
-    """The library keeps its index file open for the life of the process once it has parsed anything."""
-    parse = pytest.importorskip("ntc_templates.parse")
-    parse.parse_output("cisco_ios", "show clock", "12:00:00.000 UTC Sat Nov 21 2026")
-
-
 async def test_parse(templates: None, pair: Any) -> None:
     device, _ = await pair()
     await device.connect()

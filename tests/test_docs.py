@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the documents show, run as it stands there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import aioconn
+from aioconn.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[1]
+GUIDE = ROOT / "docs" / "guide.md"
+
+
+def blocks(file: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", file.read_text(encoding="utf-8"), re.DOTALL)
+
+
+async def test_the_script_of_the_readme(lab: Lab, tmp_path: Path) -> None:
+    await lab.add("r1")
+    await lab.add("r2", personality="arista_eos")
+    lab.write_testbed(tmp_path / "testbed.yaml")
+    script = tmp_path / "script.py"
+    script.write_text(blocks(ROOT / "README.md", "python")[0], encoding="utf-8")
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(script),
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "PATH": ""},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    assert b"Cisco IOS XE" in output
+    assert {line.split()[0] for line in output.splitlines()[-4:] if line} >= {b"r1", b"r2"}
+    assert "description uplink" in lab["r1"].config.render()
+
+
+async def test_the_lines_of_the_guide(templates: None, lab: Lab) -> None:
+    await lab.add("r1")
+    lines = {block.strip().splitlines()[0]: block for block in blocks(GUIDE, "python")}
+    async with aioconn.load(lab.testbed()) as testbed:
+        r1 = testbed["r1"]
+        await r1.connect()
+        wanted = ("output = await", "await r1.configure", "async for result in aioconn.fan_out")
+        chosen = [block for first, block in lines.items() if first.startswith(wanted)]
+        assert len(chosen) == len(wanted)
+        for block in chosen:
+            body = "".join(f"    {line}\n" for line in block.splitlines())
+            names = {"aioconn": aioconn, "r1": r1, "testbed": testbed}
+            exec(compile(f"async def run():\n{body}", str(GUIDE), "exec"), names)  # noqa: S102  our own words
+            await names["run"]()  # type: ignore[operator]
+
+
+async def test_the_class_of_the_guide() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while name := await reader.readline():
+            writer.write(b"hello " + name)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    block = next(block for block in blocks(GUIDE, "python") if "class Greeter" in block)
+    names: dict[str, object] = {"asyncio": asyncio}
+    exec(compile(block, str(GUIDE), "exec"), names)  # noqa: S102  our own words
+    device = aioconn.Device(
+        "r1",
+        connections={"a": {"protocol": "tcp", "ip": "127.0.0.1", "port": server.sockets[0].getsockname()[1]}},
+    )
+    greeter = await device.connect(cls=names["Greeter"])
+    assert await greeter.greet("r1") == "hello r1"  # type: ignore[attr-defined]
+    await device.destroy_all()
+    server.close()
