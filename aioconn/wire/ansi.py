@@ -10,11 +10,23 @@ from __future__ import annotations
 import re
 
 # CSI (ECMA-48 5.4), OSC and the other strings up to BEL or ST, two-byte escapes, and a sequence cut off at the end.
+# Possessive, so that a sequence without an end costs one look at it.
 _ESCAPE = re.compile(
-    r"\x1b(?:\[(?P<args>[0-?]*)[ -/]*(?P<final>[@-~])|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\|$)|[ -/]*[0-~]|\[[0-?]*[ -/]*$|$)"
+    r"\x1b(?:\[(?P<args>[0-?]*+)[ -/]*+(?:(?P<final>[@-~])|$)"
+    r"|[\]PX^_][^\x07\x1b]*+(?:\x07|\x1b\\|(?=\x1b)|$)|(?![\[\]PX^_])[ -/]*+(?:[0-~]|$))"
 )
-_TOKEN = re.compile(r"(?P<esc>" + _ESCAPE.pattern + r")|(?P<ctrl>[\x00-\x08\x0a-\x1f\x7f])|(?P<text>[^\x00-\x08\x0a-\x1f\x7f]+)")
+_TOKEN = re.compile(
+    r"(?P<esc>"
+    + _ESCAPE.pattern
+    + r")|(?P<ctrl>[\x00-\x08\x0a-\x1f\x7f])|(?P<text>[^\x00-\x08\x0a-\x1f\x7f]++)"
+)
+_UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*+[ -/]*+|[\]PX^_][^\x07\x1b]*+|[ -/]*+)$")
 _SPECIAL = (b"\x1b", b"\x08", b"\x00", b"\x07", b"\x0c", b"\x7f", b"\x0b")
+_TERMINAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+# How many columns to the left of the cursor stay within its reach. What is written further left is final: it bounds
+# the work on a line of megabytes, and is four times the widest terminal that is asked for.
+_REACH = 2048
 
 
 def strip(text: str) -> str:
@@ -22,20 +34,33 @@ def strip(text: str) -> str:
     return _ESCAPE.sub("", text).replace("\x00", "") if "\x1b" in text or "\x00" in text else text
 
 
-def render(line: str) -> str:
-    """What stands on the line once all of `line` has been written; trailing blanks are cut.
+def is_unfinished(line: bytes) -> bool:
+    """Whether `line` breaks off in the middle of an escape sequence."""
+    return b"\x1b" in line and _UNFINISHED.search(line) is not None
 
-    A blank followed by a carriage return in mid-line is how readline makes a terminal wrap: it is no return.
-    """
+
+def render(line: str) -> str:
+    """What stands on the line once all of `line` has been written; trailing blanks are cut."""
+    if not _TERMINAL.search(line):
+        return line.rstrip()
+    settled: list[str] = []
     cells: list[str] = []
     column = 0
-    line = re.sub(r"(?<=[^\r\n \x1b]) \r(?=[^\r\n\x00\x1b])", "", line)
     for token in _TOKEN.finditer(line):
         if (text := token["text"]) is not None:
+            if len(text) > _REACH and column == len(cells):
+                settled.append("".join(cells) + text[:-_REACH])
+                cells, column = list(text[-_REACH:]), _REACH
+                continue
             if column > len(cells):
                 cells.extend(" " * (column - len(cells)))
             cells[column : column + len(text)] = text
             column += len(text)
+            if len(cells) > 2 * _REACH:
+                gone = len(cells) - _REACH
+                settled.append("".join(cells[:gone]))
+                del cells[:gone]
+                column = max(0, column - gone)
         elif (control := token["ctrl"]) is not None:
             if control == "\r":
                 column = 0
@@ -43,42 +68,45 @@ def render(line: str) -> str:
                 column = max(0, column - 1)
         elif token["final"] is not None:
             column = _escape(cells, column, token["final"], token["args"])
-    return "".join(cells).rstrip()
+    return ("".join(settled) + "".join(cells)).rstrip()
 
 
 def _escape(cells: list[str], column: int, final: str, args: str) -> int:
     """One control sequence that matters on a single line; returns the new column."""
-    first = args.split(";")[0]
-    count = int(first) if first.isdigit() else 0
+    first = args.split(";")[0][:9]
+    count = min(int(first) if first.isdecimal() and first.isascii() else 0, _REACH)
     if final == "K":
         if count == 0:
             del cells[column:]
         elif count == 1:
-            cells[: column + 1] = " " * min(column + 1, len(cells))
+            end = min(column + 1, len(cells))
+            cells[:end] = " " * end
         else:
-            cells[:] = " " * column
+            cells.clear()
     elif final == "J" and count == 0:
         del cells[column:]
     elif final == "P":
         del cells[column : column + max(1, count)]
     elif final == "@":
-        cells[column:column] = " " * min(max(1, count), 512)
+        if column < len(cells):
+            cells[column:column] = " " * max(1, count)
+            del cells[2 * _REACH :]
     elif final == "X":
         end = min(column + max(1, count), len(cells))
         cells[column:end] = " " * (end - column)
     elif final == "C":
-        return min(column + max(1, count), 4096)
+        return min(column + max(1, count), 2 * _REACH)
     elif final == "D":
         return max(0, column - max(1, count))
     elif final == "G":
-        return min(max(0, count - 1), 4096)
+        return max(0, count - 1)
     return column
 
 
 def is_plain(data: bytes | bytearray) -> bool:
     """Whether `data` is what it looks like: text in lines ended by CR LF (or LF), nothing to play on a terminal.
 
-    Six searches at memchr's speed instead of one regular expression: 0.2 ms/MB against 8.
+    Seven searches at memchr's speed instead of one regular expression: 0.2 ms/MB against 8.
     """
     return not any(mark in data for mark in _SPECIAL) and data.count(b"\r") == data.count(b"\r\n")
 
@@ -94,9 +122,11 @@ def clean(data: bytes | bytearray, encoding: str = "utf-8") -> str:
     return "\n".join([_shown(line) for line in lines])
 
 
+def line_of(data: bytes | bytearray, begin: int, end: int | None = None) -> str:
+    """`data[begin:end]`, one line, as the terminal shows it."""
+    return render(bytes(data[begin:end]).decode("utf-8", "replace").rstrip("\r\n"))
+
+
 def _shown(line: str) -> str:
     body = line.rstrip("\r")
     return render(body) if _TERMINAL.search(body) else body
-
-
-_TERMINAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")

@@ -7,14 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aioconn.wire import ansi
+from aioconn.wire import ansi, endings
 
 _WINDOW = 512
+_NEWLINE = 0x0A
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What to send when `pattern` is found at the end of what arrived; `send` is repr-safe only if not `secret`."""
+    """What to send when `pattern` is found at the end of what arrived; its repr shows `send` only if not `secret`."""
 
     pattern: str
     send: bytes
@@ -38,15 +39,18 @@ class Question:
 class Dialogue:
     """The answers of one exchange, earlier ones first.
 
-    Patterns are searched in the last line that has not been answered yet, escape sequences removed; a pattern that
-    should match anywhere in a longer line needs no anchor, one that ends it may use `$`.
+    Patterns are searched, escape sequences removed, in the last line that has not been answered yet. While the device
+    has not ended that line a match anywhere in it counts, and its rest may be yet to come; once it has, only a match
+    that ends it does: a line of an output is no question.
     """
 
-    __slots__ = ("_answers", "_joined")
+    __slots__ = ("_answers", "_joined", "finals")
 
     def __init__(self, answers: Sequence[Answer]) -> None:
         self._answers = answers
         self._joined = _join(answers) if answers else None
+        self.finals = _finals(answers)
+        """The bytes with which a question can end; None if its pattern does not tell."""
 
     def __bool__(self) -> bool:
         return self._joined is not None
@@ -56,27 +60,26 @@ class Dialogue:
         if self._joined is None:
             return None
         size = len(data)
-        begin = max(start, size - _WINDOW)
-        stop = size
-        if data.endswith(b"\n"):
-            # some devices end the line of their question
-            stop = len(data[begin:].rstrip(b"\r\n")) + begin
-        begin = max(data.rfind(b"\n", begin, stop) + 1, begin)
+        floor = max(start, size - _WINDOW)
+        stop = floor + len(bytes(data[floor:]).rstrip(b"\r\n")) if data.endswith((b"\n", b"\r")) else size
+        begin = max(data.rfind(b"\n", floor, stop) + 1, floor)
         if begin >= stop:
             return None
-        line = bytes(data[begin:stop]).decode("utf-8", "replace")
-        text = ansi.strip(line).rstrip("\r\x07")
+        line = bytes(data[begin:stop])
+        if ansi.is_unfinished(line):
+            return None
+        text = ansi.strip(line.decode("utf-8", "replace")).rstrip("\x07")
         found = self._joined.search(text.rstrip()) or self._joined.search(text)
-        if found is None:
+        if found is None or (stop < size and text[found.end() :].strip()):
             return None
         answer = self._answers[int((found.lastgroup or "a0")[1:])]
-        if answer.pager and stop != size:
-            return None
-        shown = text[found.start() : found.end()]
-        offset = bytes(data[begin:stop]).find(shown.encode())
-        return Question(
-            begin=begin + max(offset, 0) if answer.pager else begin, end=size, text=text.strip(), answer=answer
-        )
+        if answer.pager:
+            if stop < size:
+                return None
+            # blanks before a pager at the start of its line are the pager's
+            shown = text[found.start() : found.end()].encode()
+            begin += max(line.find(shown), 0) if text[: found.start()].strip() else 0
+        return Question(begin=begin, end=size, text=text.strip(), answer=answer)
 
 
 def _join(answers: Sequence[Answer]) -> re.Pattern[str]:
@@ -88,3 +91,16 @@ def _join(answers: Sequence[Answer]) -> re.Pattern[str]:
             pattern = f"(?{flags[1]}:{pattern[flags.end() :]})"
         branches.append(f"(?P<a{index}>{pattern})")
     return re.compile("|".join(branches))
+
+
+def _finals(answers: Sequence[Answer]) -> frozenset[int] | None:
+    found: set[int] = set()
+    for answer in answers:
+        ends = endings.of(answer.pattern) if answer.pattern.endswith("$") else None
+        if ends is None or not all(character.isascii() for character in ends):
+            return None
+        found.update(ord(character) for character in ends)
+        if not answer.pager:
+            # the device may end the line of its question
+            found.add(_NEWLINE)
+    return frozenset(found)

@@ -7,12 +7,18 @@ searched for as a substring of the output: only a line that shows the command, a
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 
 from aioconn.wire import ansi
 from aioconn.wire.prompt import Prompts
 
 _LINES_RENDERED = 64
+_LINE_LIMIT = 1 << 16
+# readline makes a terminal wrap by writing a blank, or the next line's first character, and a carriage return
+_WRAP = re.compile(r" \r(?=[^\r\n])|([^\r\n])\r(?=\1)")
+# less of a command than this proves nothing when it was scrolled or altered
+_ENOUGH = 8
 
 
 class Discipline(Enum):
@@ -25,72 +31,98 @@ class Discipline(Enum):
     NONE = "never"
 
 
-def find_echo(data: bytes | bytearray, start: int, command: str, prompts: Prompts) -> int | None:
-    """The offset behind the echo of `command`, or None.
+class EchoSearch:
+    """The search for one echo in a buffer that grows; what has been looked at is not looked at again.
 
     Seen through: backspaces and carriage returns of line editing, wrap markers, lines broken at the window's edge,
-    horizontal scrolling (`$` and the end of the command), a prompt or leftovers in front of it.
+    horizontal scrolling (`$` and the end of the command), a prompt or leftovers in front of it. `behind_prompt`
+    takes no line that shows the command alone. `likely` is the end of a line that shows the beginning of the command
+    and then something else (secrets are masked so), for want of anything better.
     """
-    sent = command.encode()
-    if data.startswith(sent, start):
-        if (end := _line_end(data, start + len(sent))) is not None:
-            return end
-    wanted = _squeeze(command)
-    pieces = ""
-    position = start
-    for _ in range(_LINES_RENDERED):
-        newline = data.find(b"\n", position)
-        if newline < 0:
-            return None
-        shown = ansi.render(bytes(data[position:newline]).decode("utf-8", "replace"))
-        position = newline + 1
-        if _shows(shown, wanted, prompts):
-            return position
-        # a line broken by the device itself: what is collected must stay a beginning of the command
-        squeezed = _squeeze(shown)
-        pieces = pieces + squeezed if wanted.startswith(pieces + squeezed) else ""
-        if not pieces and wanted.startswith(squeezed):
-            pieces = squeezed
-        if pieces == wanted and wanted:
-            return position
-    return _find_far(data, position, sent, wanted, prompts)
+
+    __slots__ = ("_behind_prompt", "_lines", "_pieces", "_position", "_prompts", "_sent", "_wanted", "likely")
+
+    def __init__(
+        self, command: str, prompts: Prompts, *, start: int = 0, behind_prompt: bool = False
+    ) -> None:
+        self.likely: int | None = None
+        self._sent = command.encode()
+        self._wanted = squeeze(command)
+        self._prompts = prompts
+        self._behind_prompt = behind_prompt
+        self._position = start
+        self._lines = 0
+        self._pieces = ""
+
+    def end_in(self, data: bytes | bytearray) -> int | None:
+        """The offset behind the echo, None as long as there is none."""
+        while (newline := data.find(b"\n", self._position)) >= 0:
+            begin, self._position = self._position, newline + 1
+            self._lines += 1
+            # behind more leftovers than are worth rendering line by line, an echo is one that can be seen as it is
+            if self._lines > _LINES_RENDERED and data.find(self._sent, begin, newline) < 0:
+                self._pieces = ""
+            elif newline - begin <= _LINE_LIMIT + 4 * len(self._sent) and self._is_echo(
+                bytes(data[begin:newline])
+            ):
+                return self._position
+        return None
+
+    def _is_echo(self, line: bytes) -> bool:
+        if line.rstrip(b"\r") == self._sent and not self._behind_prompt:
+            return self._lines == 1 or bool(self._wanted)
+        written = line.decode("utf-8", "replace").rstrip("\r")
+        unwrapped = _WRAP.sub("", written)
+        shown = ansi.render(unwrapped)
+        return self._shows(shown) or (written != unwrapped and self._shows(ansi.render(written)))
+
+    def _shows(self, shown: str) -> bool:
+        """Whether a rendered line is the command, alone or behind a prompt, whole, scrolled, or its last piece."""
+        behind = self._prompts.cut_prefix(shown)
+        for rest in (behind,) if self._behind_prompt or not self._wanted else (shown, behind):
+            if rest is None:
+                continue
+            tight = squeeze(rest)
+            if tight == self._wanted:
+                return True
+            scrolled = tight.lstrip("$<")
+            if (
+                scrolled != tight
+                and len(scrolled) >= _ENOUGH
+                and self._wanted.endswith(scrolled.rstrip("$>"))
+            ):
+                return True
+            if self.likely is None and len(_common(tight, self._wanted)) >= max(
+                _ENOUGH, len(self._wanted) // 3
+            ):
+                self.likely = self._position
+        if not self._wanted:
+            return not shown and self._lines == 1
+        return self._completes(squeeze(shown), squeeze(behind) if behind is not None else None)
+
+    def _completes(self, tight: str, behind: str | None) -> bool:
+        """A line broken by the device itself: what is collected must stay a beginning of the command."""
+        if self._pieces and self._wanted.startswith(self._pieces + tight):
+            self._pieces += tight
+        else:
+            begins = behind if behind or self._behind_prompt else tight
+            self._pieces = begins if begins and self._wanted.startswith(begins) else ""
+        return bool(self._wanted) and self._pieces == self._wanted
 
 
-def _find_far(data: bytes | bytearray, start: int, sent: bytes, wanted: str, prompts: Prompts) -> int | None:
-    """The echo behind more leftovers than are worth rendering line by line."""
-    while sent and (found := data.find(sent, start)) >= 0:
-        line_begin = data.rfind(b"\n", 0, found) + 1
-        newline = data.find(b"\n", found)
-        if newline < 0:
-            return None
-        if _shows(ansi.render(bytes(data[line_begin:newline]).decode("utf-8", "replace")), wanted, prompts):
-            return newline + 1
-        start = newline + 1
-    return None
+def find_echo(data: bytes | bytearray, start: int, command: str, prompts: Prompts) -> int | None:
+    """The offset behind the echo of `command` in `data[start:]`, or None."""
+    return EchoSearch(command, prompts, start=start).end_in(data)
 
 
-def _line_end(data: bytes | bytearray, position: int) -> int | None:
-    """Behind the line's end if nothing but its end follows at `position`."""
-    if data.startswith(b"\r\n", position):
-        return position + 2
-    newline = data.find(b"\n", position, position + 64)
-    if newline >= 0 and not ansi.render(bytes(data[position:newline]).decode("utf-8", "replace")):
-        return newline + 1
-    return None
-
-
-def _shows(shown: str, wanted: str, prompts: Prompts) -> bool:
-    """Whether a rendered line is the command, alone or behind a prompt, whole or scrolled."""
-    squeezed = _squeeze(shown)
-    if squeezed == wanted:
-        return True
-    if (rest := prompts.cut_prefix(shown)) is None:
-        rest = shown
-    elif _squeeze(rest) == wanted:
-        return True
-    scrolled = _squeeze(rest).lstrip("$<")
-    return len(scrolled) >= 8 and len(rest) - len(rest.lstrip("$<")) > 0 and wanted.endswith(scrolled.rstrip("$>"))
-
-
-def _squeeze(text: str) -> str:
+def squeeze(text: str) -> str:
+    """`text` without any blanks: a wrapped line has more or fewer of them."""
     return "".join(text.split())
+
+
+def _common(one: str, other: str) -> str:
+    size = next(
+        (index for index, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
+    return one[:size]

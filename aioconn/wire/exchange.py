@@ -8,26 +8,30 @@ answer is complete. `quiet_after` asks the owner to call `quiet()` once nothing 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from aioconn.wire import ansi
+from aioconn.wire.assembly import Answered, Span, assemble, pager_cut, without, without_head, without_tail
 from aioconn.wire.dialogue import Answer, Dialogue
-from aioconn.wire.echo import Discipline, find_echo
+from aioconn.wire.echo import Discipline, EchoSearch, squeeze
 from aioconn.wire.probe import Boundary, ProbeLine
 from aioconn.wire.prompt import PromptMatch, Prompts, Strength
 
-# A prompt of another name, or one without a newline before it: silence makes it worth a probe.
+__all__ = ["Answered", "Exchange"]
+
+# Seconds of silence. A prompt of another name, or one without a newline before it, is worth a probe then; where a tty
+# passes on what is typed to the program that runs, only after longer.
 DOUBTFUL_QUIET = 0.1
+DOUBTFUL_QUIET_TTY = 0.5
+# No echo: where none has been seen yet there may be none; where there always was one the command may not be read yet.
 NO_ECHO_QUIET = 0.25
-_KEEP_RAW = 1 << 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """The text of an answer and the bytes around and behind it (`raw` as `Output` takes it)."""
-
-    text: str
-    raw: bytes | tuple[bytes, bytes]
+ECHO_LOST_QUIET = 2.0
+_WORDS = 3
+_LINES_HELD = 64
+# What an escape sequence with a letter at its end spans at most, other than a title, which ends in BEL or ST.
+_SEQUENCE = 24
+_NEVER_INERT = frozenset(b" \x00\x07\x08\x1b\\")
+_EVERY_BYTE = frozenset(range(256))
 
 
 class Exchange:
@@ -35,30 +39,33 @@ class Exchange:
 
     `lead` is a probe sent in the same write, ahead of the command: its answer marks where the command's own begins on
     devices whose tty repeats what is typed while something else is printing. `confirm` makes a probe that follows the
-    prompt decide whether it was one.
+    prompt decide whether it was one. `late` is what arrives once the exchange is over; it is no part of the answer.
     """
 
     __slots__ = (
         "_answered_to",
-        "_asked",
         "_buffer",
+        "_candidate",
         "_confirm",
-        "_cuts",
         "_dialogue",
         "_discipline",
         "_echo_end",
-        "_echo_size",
-        "_given",
+        "_has_line",
+        "_inert",
         "_lead",
+        "_make_probe",
         "_newline",
-        "_pager_ends",
-        "_probe",
-        "_probe_at",
+        "_pagers",
         "_prompts",
-        "_unsure",
+        "_search",
+        "_secrets_sent",
+        "_suspected_at",
+        "_taken",
+        "_words",
         "command",
         "done",
         "echoed",
+        "late",
         "quiet_after",
         "refused",
         "streaming",
@@ -83,23 +90,28 @@ class Exchange:
         self.echoed = False
         self.refused: str | None = None
         self.streaming = streaming
-        self._given: list[Answer] = []
+        self.late = bytearray()
         self._prompts = prompts
         self._discipline = discipline
         self._dialogue = dialogue
         self._newline = newline
-        self._confirm = confirm and make_probe is not None
-        self._asked = make_probe
+        self._make_probe = make_probe
+        self._confirm = confirm and self._can_prove()
         self._lead = lead
         self._buffer = bytearray()
+        self._has_line = False
+        self._inert = _inert(prompts, dialogue)
+        self._search = EchoSearch(command, prompts)
         self._echo_end: int | None = 0 if discipline is Discipline.NONE else None
         self._answered_to = 0
-        self._cuts: list[tuple[int, int]] = []
-        self._pager_ends: list[tuple[int, int]] = []
-        self._probe: ProbeLine | None = None
-        self._probe_at = 0
-        self._unsure: Boundary | None = None
-        self._echo_size = 0
+        self._secrets_sent: list[Answer] = []
+        self._pagers: list[Span] = []
+        self._words: list[ProbeLine] = []
+        self._suspected_at = 0
+        self._candidate: Boundary | None = None
+        self._taken = False
+
+    # ------------------------------------------------------------------ what the owner drives
 
     def start(self) -> bytes:
         """What to write, in one piece: two writes cost 70 us more over SSH."""
@@ -108,8 +120,8 @@ class Exchange:
 
     @property
     def ended(self) -> bool:
-        """Whether the answer is complete, or, while streaming, whether some of it can be taken."""
-        return self.done is not None or self.refused is not None or (self.streaming and b"\n" in self._buffer)
+        """Whether the answer is complete, or, while streaming, whether some of it may be taken."""
+        return self.done is not None or self.refused is not None or (self.streaming and self._has_line)
 
     @property
     def received(self) -> int:
@@ -122,194 +134,232 @@ class Exchange:
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived; returns what to write now, mostly nothing."""
+        if self.done is not None or self.refused is not None:
+            self.late += data
+            return b""
         self._buffer += data
         self.quiet_after = None
+        if self.streaming and not self._has_line:
+            self._has_line = b"\n" in data
+        if not data or (data[-1] in self._inert and b"\x1b" not in self._buffer[-_SEQUENCE:]):
+            return b""
         match = self._prompts.at_end(self._buffer, self._answered_to)
         if match is not None:
             return self._prompt_seen(match)
-        if self._dialogue and (question := self._dialogue.find(self._buffer, self._answered_to)) is not None:
-            self._answered_to = question.end
-            if question.answer.secret:
-                if question.answer in self._given:
-                    # asked again: the first answer was refused, and an account is locked by trying again
-                    self.refused = question.text
-                    return b""
-                self._given.append(question.answer)
-            if question.answer.pager:
-                self._pager_ends.append((question.begin, question.end))
-            return question.answer.send
-        return b""
+        return self._question_seen() if self._dialogue else b""
 
     def quiet(self) -> bytes:
         """Nothing has arrived for `quiet_after` seconds: a doubtful prompt is put to the proof, or taken."""
         self.quiet_after = None
+        if self.done is not None:
+            return b""
         match = self._prompts.at_end(self._buffer, self._answered_to)
         if match is None:
             return b""
-        if self._echo_end is None and not self._locate_echo():
-            if self._discipline is not Discipline.UNKNOWN:
-                return b""  # the prompt of something older; our own is still to come
-            self._echo_end = 0
-        if self._asked is not None and self._probe is None and self._discipline is not Discipline.NONE:
-            return self._send_probe()
-        if self._probe is None:
-            self.done = match
-        return b""
-
-    def _prompt_seen(self, match: PromptMatch) -> bytes:
-        if self._probe is not None:
-            return self._proof_seen()
-        if match.strength is Strength.DOUBTFUL:
-            self.quiet_after = DOUBTFUL_QUIET
-            return b""
-        if self._echo_end is None and not self._locate_echo():
-            self.quiet_after = NO_ECHO_QUIET
-            return b""
-        if self._confirm:
-            return self._send_probe()
+        if self._words:
+            # something got between the word and its prompt, or broke it
+            return self._send_word(match) if len(self._words) < _WORDS else b""
+        if not self._has_echo():
+            if self._discipline is Discipline.UNKNOWN:
+                self._echo_end, self.done = 0, match  # nothing is echoed here, a probe would not be either
+                return b""
+            if not self._can_prove():
+                # perhaps the prompt of something older; our own is still to come unless the echo was altered
+                if self._search.likely is not None:
+                    self._echo_end, self.done = self._search.likely, match
+                return b""
+        if self._can_prove():
+            return self._send_word(match)
         self.done = match
         return b""
 
-    def _locate_echo(self) -> bool:
-        """Whether the answer's beginning is known: behind the echo, and behind the lead if there is one."""
-        start = 0
-        if self._lead is not None:
-            token = self._buffer.rfind(self._lead.token.encode())
-            line_end = self._buffer.find(b"\n", token) + 1
-            if token < 0 or line_end == 0:
-                return False
-            start = line_end
-            newline = self._buffer.find(b"\n", start)
-            while newline >= 0:
-                shown = ansi.render(bytes(self._buffer[start:newline]).decode("utf-8", "replace"))
-                if (rest := self._prompts.cut_prefix(shown)) is not None:
-                    if "".join(rest.split()) == "".join(self.command.split())[: len("".join(rest.split()))]:
-                        break
-                    return False
-                start, newline = newline + 1, self._buffer.find(b"\n", newline + 1)
-            else:
-                return False
-        self._echo_end = find_echo(self._buffer, start, self.command, self._prompts)
-        self.echoed = self._echo_end is not None
-        return self.echoed
+    # ------------------------------------------------------------------ what the end of the buffer may be
 
-    def _send_probe(self) -> bytes:
-        assert self._asked is not None
-        self._probe = self._asked()
-        self._probe_at = len(self._buffer)
-        return self._probe.line.encode() + self._newline
-
-    def _proof_seen(self) -> bytes:
-        assert self._probe is not None
-        reader = self._discipline is Discipline.READER
-        boundary = self._probe.boundary(self._buffer, self._answered_to, self._prompts, reader=reader)
-        if boundary is None:
-            return b""
-        if boundary.echo is not None:
-            self._cuts.append(boundary.echo)
-        first, self._unsure = self._unsure, None
-        if not boundary.certain:
-            # the echo, then a prompt: two look-alikes with a pause behind each would look the same, so a second
-            # word is sent, and both must come back with nothing between them
-            if first is None or boundary.begin != first.match.begin:
-                if first is not None:
-                    self._cuts.append((first.match.begin - self._echo_size, first.match.begin))
-                self._unsure = boundary
-                self._echo_size = boundary.match.begin - self._probe_at
-                return self._send_probe()
-            boundary = first
-        match = boundary.match
-        self.done = PromptMatch(
-            mode=match.mode, text=match.text, begin=boundary.begin, line_begin=match.line_begin, host=match.host
-        )
+    def _prompt_seen(self, match: PromptMatch) -> bytes:
+        if self._words:
+            return self._word_seen()
+        if match.strength is Strength.DOUBTFUL:
+            reads = self._discipline is Discipline.READER
+            self.quiet_after = DOUBTFUL_QUIET if reads else DOUBTFUL_QUIET_TTY
+        elif not self._has_echo():
+            known = self._discipline is not Discipline.UNKNOWN
+            self.quiet_after = ECHO_LOST_QUIET if known else NO_ECHO_QUIET
+        elif self._confirm:
+            return self._send_word(match)
+        else:
+            self.done = match
         return b""
 
+    def _question_seen(self) -> bytes:
+        if not self._has_echo() and self._is_echoing():
+            return b""
+        question = self._dialogue.find(self._buffer, max(self._answered_to, self._echo_end or 0))
+        if question is None:
+            return b""
+        self._answered_to = question.end
+        answer = question.answer
+        if answer.secret:
+            if answer in self._secrets_sent:
+                # asked again: the first answer was refused, and an account is locked by trying again
+                self.refused = question.text
+                return b""
+            self._secrets_sent.append(answer)
+        if answer.pager:
+            self._pagers.append((question.begin, question.end))
+        return answer.send
+
+    def _is_echoing(self) -> bool:
+        """Whether the unfinished line may be our own command, which may hold the words of a question."""
+        begin = max(self._buffer.rfind(b"\n") + 1, len(self._buffer) - 4096)
+        shown = ansi.line_of(self._buffer, begin)
+        behind = self._prompts.cut_prefix(shown)
+        lines = (
+            [squeeze(self.command)]
+            if self._lead is None
+            else [squeeze(self.command), squeeze(self._lead.line)]
+        )
+        return any(
+            (tight := squeeze(rest)) and any(line.startswith(tight) for line in lines)
+            for rest in (shown, behind)
+            if rest is not None
+        )
+
+    # ------------------------------------------------------------------ the beginning of the answer
+
+    def _has_echo(self) -> bool:
+        """Whether the answer's beginning is known: behind the echo, and behind the lead if there is one."""
+        if self._echo_end is None:
+            if self._lead is not None:
+                if (start := self._lead.passed(self._buffer, self._prompts)) is None:
+                    return False
+                self._search = EchoSearch(self.command, self._prompts, start=start, behind_prompt=True)
+            self._echo_end = self._search.end_in(self._buffer)
+            self.echoed = self._echo_end is not None
+        return self._echo_end is not None
+
+    # ------------------------------------------------------------------ proving that a prompt was one
+
+    def _can_prove(self) -> bool:
+        """Whether a probe would be seen to come back."""
+        if self._make_probe is None:
+            return False
+        return self._discipline is not Discipline.NONE or self._make_probe().answer is not None
+
+    def _send_word(self, match: PromptMatch) -> bytes:
+        assert self._make_probe is not None
+        word = self._make_probe()
+        if not self._words:
+            self._suspected_at = match.begin
+        self._words.append(word)
+        return word.line.encode() + self._newline
+
+    def _word_seen(self) -> bytes:
+        reader = self._discipline is Discipline.READER
+        boundary = self._words[-1].boundary(
+            self._buffer, self._answered_to, self._prompts, reader=reader, sent=len(self._words)
+        )
+        if boundary is None:
+            self.quiet_after = ECHO_LOST_QUIET
+            return b""
+        first = self._candidate
+        if boundary.certain:
+            self._finish(boundary.begin, boundary.match)
+        elif first is not None and boundary.read_at == first.match.begin:
+            # the echo, then a prompt: two look-alikes with a pause behind each would look the same, so it takes
+            # two words that come back with nothing between them
+            self._finish(first.begin, boundary.match)
+        else:
+            self._candidate = boundary
+            return self._send_word(boundary.match)
+        return b""
+
+    def _finish(self, begin: int, match: PromptMatch) -> None:
+        for word in self._words[:-1]:
+            # a log message came between, or a silence: the first word was read where the output ended
+            if self._discipline is Discipline.READER or word.answer is not None:
+                first = word.read_at(self._buffer, self._answered_to, self._prompts, match)
+                begin = begin if first is None else min(begin, first)
+        self.done = replace(match, begin=begin, strength=Strength.SURE)
+        if not self._has_echo():
+            self._echo_end = min(self._search.likely or 0, begin)
+
+    # ------------------------------------------------------------------ the answer
+
     def take(self) -> bytes:
-        """Whole lines of the answer that have arrived since the last call, and forget them (for streaming)."""
-        if self._echo_end is None and not (b"\n" in self._buffer and self._locate_echo()):
+        """Whole lines of the answer that have arrived since the last call, and forget them (for streaming).
+
+        The last line is held back until it is known to be followed by another or by the prompt: all pieces together
+        are the answer as `answered` gives it, which has no newline at its end.
+        """
+        self._has_line = False
+        if not self._has_echo():
             return b""
-        assert self._echo_end is not None
-        end = self.done.begin if self.done is not None else self._hold_back()
-        if end <= self._echo_end:
+        begin = self._echo_end or 0
+        end = self._end(self.done) if self.done is not None else self._settled_to()
+        if not self._taken and (shows := without_head(self._buffer, begin, end)) > begin:
+            del self._buffer[:shows]
+            self._shift(shows)
+            begin, end = 0, end - shows
+        if self.done is not None:
+            end = without_tail(self._buffer, begin, end)
+        if end <= begin:
             return b""
-        piece = self._without_cuts(self._echo_end, end)
+        piece = without(self._buffer, begin, end, self._cuts(begin, end))
         del self._buffer[:end]
         self._shift(end)
+        self._taken = True
         return piece
 
-    def _hold_back(self) -> int:
-        """Up to where lines are certainly no part of the prompt: its leader lines may just have arrived."""
-        end = len(self._buffer) if self._probe is None else self._probe_at
-        lines = 4 if any(mode.leader for mode in self._prompts.platform.modes.values()) else 1
-        if self._confirm or self._probe is not None:
-            lines += 1
-        for _ in range(lines):
-            end = self._buffer.rfind(b"\n", 0, max(end - 1, 0)) + 1
+    def _settled_to(self) -> int:
+        """Up to where lines are certainly no part of the prompt nor the last of the answer."""
+        end = len(self._buffer)
+        if self._words:
+            tokens = [self._buffer.find(word.token.encode()) for word in self._words]
+            end = min([self._suspected_at, *(at for at in tokens if at >= 0)])
+        held = end = self._buffer.rfind(b"\n", 0, end) + 1
+        for _ in range(_LINES_HELD):
+            if held <= 0:
+                return 0
+            begin = self._buffer.rfind(b"\n", 0, held - 1) + 1
+            shown = ansi.line_of(self._buffer, begin, held)
+            held = begin
+            if shown and not (self._prompts.has_leaders and self._prompts.is_leader(shown)):
+                return held
         return end
 
     def _shift(self, by: int) -> None:
+        """All offsets after `by` bytes have been taken off the buffer's front."""
         self._echo_end = 0
         self._answered_to = max(0, self._answered_to - by)
-        self._probe_at = max(0, self._probe_at - by)
-        self._cuts = [(max(0, b - by), e - by) for b, e in self._cuts if e > by]
-        self._pager_ends = [(max(0, b - by), e - by) for b, e in self._pager_ends if e > by]
-        if self.done is not None:
-            done = self.done
-            self.done = PromptMatch(
-                mode=done.mode, text=done.text, begin=0, line_begin=max(0, done.line_begin - by), host=done.host
-            )
+        self._suspected_at = max(0, self._suspected_at - by)
+        self._pagers = [(max(0, begin - by), end - by) for begin, end in self._pagers if end > by]
+        if (done := self.done) is not None:
+            self.done = replace(done, begin=max(0, done.begin - by), line_begin=max(0, done.line_begin - by))
+        if (first := self._candidate) is not None:
+            match = replace(first.match, begin=first.match.begin - by, line_begin=first.match.line_begin - by)
+            self._candidate = replace(first, begin=first.begin - by, read_at=first.read_at - by, match=match)
 
-    def _without_cuts(self, begin: int, end: int) -> bytes:
-        """`buffer[begin:end]` without probes and without pagers that the device did not erase itself."""
-        spans = sorted(self._cuts + [span for span in self._pager_ends if not self._erased(span[1])])
-        if not spans:
-            return bytes(self._buffer[begin:end])
-        pieces = []
-        for cut_begin, cut_end in spans:
-            if cut_end <= begin or cut_begin >= end:
-                continue
-            pieces.append(bytes(self._buffer[begin : max(cut_begin, begin)]))
-            begin = max(begin, min(cut_end, end))
-        pieces.append(bytes(self._buffer[begin:end]))
-        return b"".join(pieces)
+    def _end(self, prompt: PromptMatch) -> int:
+        """Where the answer ends: before the prompt, and before a pager that the prompt was painted over."""
+        return next((begin for begin, end in self._pagers if end == prompt.begin), prompt.begin)
 
-    def _erased(self, end: int) -> bool:
-        """Whether the device goes on by painting over the pager: backspaces, a carriage return, an erase."""
-        following = bytes(self._buffer[end : end + 2])
-        return following[:1] in (b"\x08", b"\x1b") or (following[:1] == b"\r" and following != b"\r\n")
+    def _cuts(self, begin: int, end: int) -> list[Span]:
+        """Pagers that the device did not erase itself, and probes that a tty repeated in the middle of the output."""
+        cuts = [cut for span in self._pagers if (cut := pager_cut(self._buffer, *span)) is not None]
+        for word in self._words:
+            cuts += word.typed(self._buffer, begin, end)
+        return sorted(cuts)
 
     def answered(self, encoding: str = "utf-8") -> Answered:
         """The answer; call it once, when `done` is set: it uses the buffer up to keep memory at twice the output."""
         assert self.done is not None
-        begin, end = self._echo_end or 0, self.done.begin
-        if self._cuts or self._pager_ends:
-            body = bytearray(self._without_cuts(begin, end))
-            raw: bytes | tuple[bytes, bytes] = bytes(self._buffer)
-            return Answered(text=ansi.clean(body, encoding).strip("\r\n"), raw=raw)
-        while begin < end and self._buffer[begin] in b"\r\n":
-            begin += 1
-        while end > begin and self._buffer[end - 1] in b"\r\n":
-            end -= 1
-        if end - begin < _KEEP_RAW:
-            return Answered(text=ansi.clean(self._buffer[begin:end], encoding).strip("\n"), raw=bytes(self._buffer))
-        return self._large(begin, end, encoding)
+        begin, end = self._echo_end or 0, self._end(self.done)
+        return assemble(self._buffer, begin, end, self._cuts(begin, end), encoding)
 
-    def _large(self, begin: int, end: int, encoding: str) -> Answered:
-        buffer = self._buffer
-        tail = bytes(buffer[end:])
-        del buffer[end:]
-        head = bytes(buffer[:begin])
-        del buffer[:begin]
-        if not ansi.is_plain(buffer):
-            raw = head + bytes(buffer) + tail
-            buffer.clear()
-            return Answered(text=ansi.clean(raw[begin:end], encoding).strip("\n"), raw=raw)
-        reversible = encoding == "utf-8" and buffer.count(b"\n") == buffer.count(b"\r\n")
-        kept = None if reversible else head + bytes(buffer) + tail
-        plain = buffer.replace(b"\r\n", b"\n")
-        buffer.clear()
-        try:
-            return Answered(text=plain.decode(encoding), raw=(head, tail) if kept is None else kept)
-        except UnicodeDecodeError:
-            raw = head + plain.replace(b"\n", b"\r\n") + tail if kept is None else kept
-            return Answered(text=plain.decode(encoding, "replace"), raw=raw)
+
+def _inert(prompts: Prompts, dialogue: Dialogue) -> frozenset[int]:
+    """The bytes that can end neither a prompt nor a question; none if the patterns do not tell."""
+    questions = dialogue.finals
+    if not prompts.finals or questions is None:
+        return frozenset()
+    return _EVERY_BYTE - prompts.finals - questions - _NEVER_INERT

@@ -2,8 +2,9 @@
 """Logging in where the dialogue is part of the stream: telnet, consoles, shells behind shells.
 
 The machine answers what it is asked, once each: a password that is refused is never tried again, accounts get locked
-that way. A prompt that comes before anybody asked who we are is only believed after a moment of silence, because a
-banner may look like one.
+that way. What stands at the end of what has arrived may be the middle of a banner: a line that is more than a plain
+question, a question that was answered before, and a prompt that comes before anybody asked who we are, are only
+believed after a moment of silence.
 """
 
 from __future__ import annotations
@@ -12,20 +13,25 @@ import re
 from enum import Enum
 
 from aioconn.platforms.model import Login as LoginPatterns
+from aioconn.platforms.model import Reply
 from aioconn.wire import ansi
 from aioconn.wire.prompt import PromptMatch, Prompts
 
 SETTLE = 0.3
 NUDGE = 1.0
 _NUDGES = 4
+_LIMIT, _KEPT = 1 << 18, 1 << 16
+_LINE = 512
+# "Username:", "r1 login:", "Password for admin:"; more words than that are a banner's
+_PLAIN_WORDS = 3
 
 
 class Refusal(Enum):
     """Why there will be no prompt."""
 
-    PASSWORD = "the device does not accept the credentials"
+    PASSWORD = "the device does not accept the credentials"  # noqa: S105  # a reason, no password
     NO_USERNAME = "the device asks for a user name and none is configured"
-    NO_PASSWORD = "the device asks for a password and none is configured"
+    NO_PASSWORD = "the device asks for a password and none is configured"  # noqa: S105
     BUSY = "the device accepts no further session"
 
 
@@ -33,9 +39,11 @@ class Login:
     """Sans-IO login. `authenticated` tells that the transport has said who we are already (SSH).
 
     `feed` and `quiet` return what to write; then `done` holds the first prompt, or `refused` the reason there is none.
+    `suspected` is what the device's words sound like: if it ends the session now, that is why.
     """
 
     __slots__ = (
+        "_answered",
         "_asked_password",
         "_asked_user",
         "_authenticated",
@@ -46,10 +54,12 @@ class Login:
         "_password",
         "_patterns",
         "_prompts",
+        "_scanned_to",
         "_username",
         "done",
         "quiet_after",
         "refused",
+        "suspected",
     )
 
     def __init__(
@@ -64,6 +74,7 @@ class Login:
     ) -> None:
         self.done: PromptMatch | None = None
         self.refused: Refusal | None = None
+        self.suspected: Refusal | None = None
         self.quiet_after: float | None = NUDGE
         self._patterns = patterns
         self._prompts = prompts
@@ -73,7 +84,9 @@ class Login:
         self._newline = newline
         self._buffer = bytearray()
         self._handled_to = 0
+        self._scanned_to = 0
         self._asked_user = self._asked_password = False
+        self._answered: list[Reply] = []
         self._nudges = 0
 
     @property
@@ -86,52 +99,86 @@ class Login:
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived; returns what to write now."""
-        self._buffer += data
-        if len(self._buffer) > 1 << 18:  # a banner of 256 KiB is none
-            del self._buffer[: len(self._buffer) - (1 << 16)]
-            self._handled_to = 0
-        self.quiet_after = NUDGE
-        if self._is_refused():
+        if self.ended:
             return b""
-        line = self._last_line()
-        if re.search(self._patterns.password, line):
-            return self._on_password()
-        if re.search(self._patterns.username, line):
-            return self._on_username()
-        if re.search(self._patterns.press_return, line):
-            return self._handled(self._newline)
-        if (match := self._prompts.at_end(self._buffer, self._handled_to)) is not None:
-            if self._authenticated or self._asked_password:
-                self.done = match
-            else:
-                self.quiet_after = SETTLE
-        return b""
+        self._buffer += data
+        self.quiet_after = NUDGE
+        self._scan()
+        if (excess := len(self._buffer) - _LIMIT) > 0:  # a banner of 256 KiB is none
+            excess += _LIMIT - _KEPT
+            del self._buffer[:excess]
+            self._handled_to = max(0, self._handled_to - excess)
+            self._scanned_to = max(0, self._scanned_to - excess)
+        return self._act(settled=False)
 
     def quiet(self) -> bytes:
-        """Silence: a prompt is one now; else Return is pressed, as on a console that waits for it."""
-        match = self._prompts.at_end(self._buffer, self._handled_to)
-        if match is not None:
-            self.done = match
+        """Silence: what stands at the end is meant; if nothing does, Return is pressed, as for an idle console."""
+        if self.ended:
             return b""
+        self.quiet_after = None
+        if reply := self._act(settled=True):
+            self.quiet_after = NUDGE
+            return reply
+        return self._nudge()
+
+    def _nudge(self) -> bytes:
+        if self.ended:
+            return b""
+        if self.suspected is not None:
+            return self._refuse(self.suspected)
         self._nudges += 1
         self.quiet_after = NUDGE * 2**self._nudges if self._nudges < _NUDGES else None
         return self._handled(self._newline)
 
+    def _act(self, *, settled: bool) -> bytes:
+        """What the last line calls for; without `settled` only if nothing that follows could change it."""
+        if self.ended:
+            return b""
+        line = self._last_line()
+        plain = settled or (not self._authenticated and len(line.split()) <= _PLAIN_WORDS)
+        if re.search(self._patterns.password, line):
+            if settled or (plain and not self._asked_password):
+                return self._on_password()
+        elif re.search(self._patterns.username, line):
+            if settled or (plain and not self._asked_user and not self._asked_password):
+                return self._on_username()
+        elif re.search(self._patterns.press_return, line):
+            if settled:
+                return self._handled(self._newline)
+        elif (question := self._question(line)) is not None:
+            if settled and question not in self._answered:
+                self._answered.append(question)
+                return self._handled(question.answer.encode() + (self._newline if question.newline else b""))
+        elif (match := self._prompts.at_end(self._buffer, self._handled_to)) is not None:
+            if settled or self._authenticated or self._asked_password:
+                self.done, self.quiet_after = match, None
+                return b""
+        else:
+            if self.suspected is not None:
+                self.quiet_after = SETTLE
+            return b""
+        self.quiet_after = None if settled else SETTLE
+        return b""
+
     def _last_line(self) -> str:
-        begin = max(self._buffer.rfind(b"\n") + 1, self._handled_to, len(self._buffer) - 512)
-        return ansi.render(bytes(self._buffer[begin:]).decode("utf-8", "replace"))
+        begin = max(self._buffer.rfind(b"\n") + 1, self._handled_to, len(self._buffer) - _LINE)
+        return ansi.line_of(self._buffer, begin)
+
+    def _question(self, line: str) -> Reply | None:
+        """The question of this platform that the line asks; one whose answer is a secret is not for us."""
+        return next(
+            (one for one in self._patterns.questions if not one.secret and re.search(one.pattern, line)), None
+        )
 
     def _handled(self, send: bytes) -> bytes:
-        self._handled_to = len(self._buffer)
+        self._handled_to = self._scanned_to = len(self._buffer)
         return send
 
     def _on_username(self) -> bytes:
-        if self._asked_user and self._asked_password:
+        if self._asked_user and (self._asked_password or self._nudges == 0):
             return self._refuse(Refusal.PASSWORD)
         if self._username is None:
             return self._refuse(Refusal.NO_USERNAME)
-        if self._asked_user and self._nudges == 0:
-            return self._refuse(Refusal.PASSWORD)
         self._asked_user = True
         return self._handled(self._username.encode() + self._newline)
 
@@ -148,11 +195,17 @@ class Login:
         self.quiet_after = None
         return b""
 
-    def _is_refused(self) -> bool:
-        # only since we answered last: a banner may speak of denied access
-        recent = ansi.clean(self._buffer[max(self._handled_to, len(self._buffer) - 2048) :])
+    def _scan(self) -> None:
+        """Look for words of refusal in the lines that are new."""
+        begin = self._scanned_to
+        self._scanned_to = max(self._buffer.rfind(b"\n", begin) + 1, begin, len(self._buffer) - _LINE)
+        recent = ansi.clean(self._buffer[begin:])
         if re.search(self._patterns.refused, recent):
             self._refuse(Refusal.BUSY)
-        elif self._asked_password and re.search(self._patterns.failed, recent):
-            self._refuse(Refusal.PASSWORD)
-        return self.refused is not None
+        elif self._asked_password and (found := re.search(self._patterns.failed, recent)):
+            # the first words after the password are the verdict; what comes later may be a message of the day
+            first = not ansi.clean(self._buffer[self._handled_to : begin]).strip()
+            if first and not recent[: found.start()].strip(" \r\n%*."):
+                self._refuse(Refusal.PASSWORD)
+            else:
+                self.suspected = Refusal.PASSWORD

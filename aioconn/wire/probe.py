@@ -7,12 +7,17 @@ nobody could have printed the word before it was sent.
 
 from __future__ import annotations
 
+import re
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aioconn.platforms.model import Probe
 from aioconn.wire import ansi
-from aioconn.wire.prompt import PromptMatch, Prompts, Strength
+from aioconn.wire.prompt import PromptMatch, Prompts, raw_begin
+
+# a token of ours, as a pattern
+WORD = "aio[0-9a-f]{8}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +25,21 @@ class Boundary:
     """The probe has been answered: where the output before it ends, the prompt after it, and how sure that is.
 
     `certain` is False where the device may have repeated the line at once, in the middle of an output: a look-alike
-    could have followed the echo.
-    `echo` is the span of the probe's echo if it stands inside the output before `begin`.
+    could have followed the echo. `read_at` is where the prompt begins behind which the line was read: two probes with
+    nothing between them show the same place, the first as the prompt after it, the second as this.
     """
 
     begin: int
+    read_at: int
     match: PromptMatch
     certain: bool
-    echo: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    begin: int
+    end: int
+    shown: str
 
 
 class ProbeLine:
@@ -41,96 +53,181 @@ class ProbeLine:
         self.answer = probe.answer.replace("{token}", self.token) if probe.answer is not None else None
 
     def boundary(
-        self, data: bytes | bytearray, start: int, prompts: Prompts, *, reader: bool
+        self, data: bytes | bytearray, start: int, prompts: Prompts, *, reader: bool, sent: int = 1
     ) -> Boundary | None:
-        """The proof, if `data[start:]` ends with it. `reader`: the device is known to echo only what it reads."""
+        """The proof, if `data[start:]` ends with it. `reader`: the device is known to echo only what it reads.
+
+        `sent` is how many probes have been sent, this one the last: a plain tty shows a prompt for each at once.
+        """
         match = prompts.at_end(data, start)
-        if match is None or (found := data.rfind(self.token.encode(), start, match.line_begin)) < 0:
-            return self._typed_ahead(data, start, match, prompts) if match is not None else None
-        line_begin, line_end, shown = _line_at(data, start, found)
-        if not _is_blank(data, line_end, match.begin):
-            return self._typed_ahead(data, start, match, prompts)
+        if match is None:
+            return None
         if self.answer is not None:
-            return self._answered(data, start, match, prompts, line_begin, shown)
-        before = _cut_suffix(shown, self.line)
-        if before is None:
+            return self._answered(data, start, prompts, match)
+        echo = self._last(self.token, data, start, match.line_begin)
+        if echo is None or (behind := _before(echo.shown, self.line)) is None:
             return None
-        if before and not _is_prompt(before, match, prompts):
-            return None
-        begin = _with_leader(data, start, line_begin, prompts) if before else line_begin
-        return Boundary(begin=begin, match=match, certain=reader)
+        exact = _is_blank(data, echo.end, match.begin)
+        if reader or exact:
+            begin, read_at, _ = _prompts_before(
+                data, start, echo, behind, prompts, match, at_most=1 if reader else 64
+            )
+            # a tty below a line editor has repeated the line further up, and now it has been read
+            read = data.find(self.token.encode(), start, echo.begin) >= 0
+            return Boundary(begin=begin, read_at=read_at, match=match, certain=reader or read)
+        return self._typed_ahead(data, start, prompts, match, sent)
 
     def _answered(
-        self, data: bytes | bytearray, start: int, match: PromptMatch, prompts: Prompts, line_begin: int, shown: str
+        self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch
     ) -> Boundary | None:
         """The probe printed its answer: that is certain whatever the tty does."""
         assert self.answer is not None
-        before = _cut_suffix(shown, self.answer)
-        if before is None or (before and not _is_prompt(before, match, prompts)):
+        answer = self._last(self.answer, data, start, match.line_begin)
+        if answer is None or not _is_blank(data, answer.end, match.begin):
             return None
-        echo = data.rfind(self.token.encode(), start, line_begin)
-        if echo < 0:
-            return Boundary(begin=line_begin, match=match, certain=True)
-        echo_begin, echo_end, echo_shown = _line_at(data, start, echo)
-        if before:
-            return Boundary(begin=line_begin, match=match, certain=True, echo=(echo, echo_end))
-        prefix = _cut_suffix(echo_shown, self.line)
-        if prefix and _is_prompt(prefix, match, prompts):
-            echo_begin = _with_leader(data, start, echo_begin, prompts)
-            # a tty below a line editor has repeated the line once more, further up
-            first = data.find(self.token.encode(), start, echo_begin)
-            ahead = None if first < 0 else (_line_at(data, start, first)[0], _line_at(data, start, first)[1])
-            return Boundary(begin=echo_begin, match=match, certain=True, echo=ahead)
-        return Boundary(begin=echo_begin, match=match, certain=True)
+        begin = self._read_before(answer, data, start, prompts, match)
+        return None if begin is None else Boundary(begin=begin, read_at=begin, match=match, certain=True)
+
+    def _read_before(
+        self, answer: _Line, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch
+    ) -> int | None:
+        """Where the prompt begins at which the line was read that printed `answer`."""
+        if (behind := _before(answer.shown, self.answer or "")) is None:
+            return None
+        if behind:
+            # a plain tty has repeated the line before, the answer stands behind the prompt that it was read at
+            return _prompts_before(data, start, answer, behind, prompts, match, at_most=1)[0]
+        begin = answer.begin
+        typed = re.compile(f"(.*?){re.escape(self.line).replace(self.token, WORD)}")
+        while begin > start:
+            above = _line_at(data, start, begin - 1)
+            if (found := typed.fullmatch(above.shown)) is None:
+                break
+            begin = above.begin
+            if found[1]:
+                return _prompts_before(data, start, above, found[1].rstrip(), prompts, match, at_most=1)[0]
+        if begin == answer.begin and (echo := self._last(self.token, data, start, begin)) is not None:
+            # a message has come between the echo and the answer
+            behind = _before(echo.shown, self.line) or ""
+            first, _, count = _prompts_before(data, start, echo, behind, prompts, match, at_most=1)
+            begin = first if count else begin
+        return begin
 
     def _typed_ahead(
-        self, data: bytes | bytearray, start: int, match: PromptMatch, prompts: Prompts
+        self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch, sent: int
     ) -> Boundary | None:
-        """A plain tty: the line was repeated in the middle of the output, and two prompts stand at its end."""
-        echo = data.find(self.token.encode(), start)
-        if echo < 0 or self.answer is not None:
+        """A plain tty: the line was repeated in the middle of the output, whose end has a prompt for each line."""
+        last = _Line(match.line_begin, len(data), ansi.line_of(data, match.line_begin))
+        begin, read_at, count = _prompts_before(
+            data, start, last, last.shown, prompts, match, at_most=sent + 1
+        )
+        if count <= sent:
             return None
-        shown = ansi.render(bytes(data[match.line_begin :]).decode("utf-8", "replace"))
-        before = _cut_suffix(shown, match.text)
-        if not before or not _is_prompt(before, match, prompts):
-            return None
-        _, echo_end, _ = _line_at(data, start, echo)
-        span = (echo - (len(self.line) - len(self.token)), echo_end)
-        return Boundary(begin=match.line_begin, match=match, certain=True, echo=(max(span[0], start), span[1]))
+        return Boundary(begin=begin, read_at=read_at, match=match, certain=False)
+
+    def read_at(
+        self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch
+    ) -> int | None:
+        """Where the prompt begins at which this line was read, whatever came after it; None if it shows none.
+
+        For a reader's echo, or a probe that has an answer.
+        """
+        for line in self._lines(self.answer or self.token, data, start):
+            if self.answer is not None:
+                return self._read_before(line, data, start, prompts, match)
+            if behind := _before(line.shown, self.line):
+                begin, _, count = _prompts_before(data, start, line, behind, prompts, match, at_most=1)
+                return begin if count else None
+        return None
+
+    def passed(self, data: bytes | bytearray, prompts: Prompts) -> int | None:
+        """Where the lines of this probe end once it has been read, if it was sent ahead of something; else None.
+
+        The echo of a tty does not count, unless nothing shows it to be one: it stands alone on its line.
+        """
+        found = None
+        for line in self._lines(self.answer or self.token, data):
+            shown = self.answer or self.line
+            before = _before(line.shown, shown)
+            if before is None or line.end > len(data) or data[line.end - 1 : line.end] != b"\n":
+                continue
+            if self.answer is not None and (not before or prompts.tail(before) is not None):
+                return line.end
+            if self.answer is None and (prompts.tail(before) is not None if before else found is None):
+                found = line.end
+        return found
+
+    def typed(self, data: bytes | bytearray, begin: int, end: int) -> list[tuple[int, int]]:
+        """The spans in `data[begin:end]` that a tty repeated in the middle of an output."""
+        spans = []
+        lead = len(self.line[: self.line.find(self.token)].encode())
+        token = self.token.encode()
+        at = data.find(token, begin, end)
+        while at >= 0:
+            newline = data.find(b"\n", at, end)
+            stop = newline + 1 if newline >= 0 else at + len(token)
+            spans.append((max(begin, at - lead), stop))
+            at = data.find(token, stop, end)
+        return spans
+
+    def _last(self, word: str, data: bytes | bytearray, start: int, end: int) -> _Line | None:
+        at = data.rfind(word.encode(), start, end)
+        return _line_at(data, start, at) if at >= 0 else None
+
+    def _lines(self, word: str, data: bytes | bytearray, start: int = 0) -> Iterator[_Line]:
+        at = data.find(word.encode(), start)
+        while at >= 0:
+            line = _line_at(data, start, at)
+            yield line
+            at = data.find(word.encode(), line.end)
 
 
-def _line_at(data: bytes | bytearray, start: int, position: int) -> tuple[int, int, str]:
-    """Begin, end (behind its newline) and rendered text of the line at `position`."""
+def _line_at(data: bytes | bytearray, start: int, position: int) -> _Line:
+    """The line at `position`: its end is behind its newline."""
     begin = max(data.rfind(b"\n", start, position) + 1, start)
     newline = data.find(b"\n", position)
     end = newline + 1 if newline >= 0 else len(data)
-    return begin, end, ansi.render(bytes(data[begin:end]).decode("utf-8", "replace").rstrip("\r\n"))
+    return _Line(begin, end, ansi.line_of(data, begin, end))
 
 
 def _is_blank(data: bytes | bytearray, begin: int, end: int) -> bool:
-    return begin >= end or not ansi.clean(data[begin:end]).strip()
+    return begin >= end or (end - begin < 1024 and not ansi.clean(data[begin:end]).strip())
 
 
-def _cut_suffix(text: str, suffix: str) -> str | None:
+def _before(text: str, suffix: str) -> str | None:
     """What stands before `suffix` (blanks do not count), None if `text` does not end with it."""
     tight, wanted = text.rstrip(), suffix.strip()
-    if tight.endswith(wanted):
-        return tight[: len(tight) - len(wanted)].rstrip()
-    return None
+    return tight.removesuffix(wanted).rstrip() if tight.endswith(wanted) else None
 
 
-def _is_prompt(text: str, match: PromptMatch, prompts: Prompts) -> bool:
-    return bool(text) and (text == match.text or prompts.is_prompt(text))
+def _prompts_before(
+    data: bytes | bytearray,
+    start: int,
+    line: _Line,
+    text: str,
+    prompts: Prompts,
+    match: PromptMatch,
+    *,
+    at_most: int,
+) -> tuple[int, int, int]:
+    """Where the first and the last of the prompts begin with which `text`, the head of `line`, ends; how many it has.
 
-
-def _with_leader(data: bytes | bytearray, start: int, line_begin: int, prompts: Prompts) -> int:
-    """Back over the leader lines of a prompt that has been typed behind."""
-    newline = data.find(b"\n", line_begin)
-    shown = ansi.render(bytes(data[line_begin:newline]).decode("utf-8", "replace"))
-    for size in range(1, len(shown) + 1):
-        if prompts.is_prompt(shown[:size].rstrip()):
-            head = bytes(data[start:line_begin]) + shown[:size].encode()
-            at_end = prompts.at_end(head)
-            if at_end is not None and at_end.strength is Strength.SURE:
-                return start + at_end.begin
-    return line_begin
+    What stands before them on the line is the end of an output without a newline. Without a prompt it is the line.
+    """
+    first = last = (
+        line.begin if not text else raw_begin(data, line.begin, line.end, text) + len(text.encode())
+    )
+    count, limit = 0, line.end
+    while text and count < at_most:
+        prompt = match.text if text.endswith(match.text) else prompts.tail(text)
+        if prompt is None:
+            break
+        text = text[: -len(prompt)].rstrip()
+        limit = first = (
+            raw_begin(data, line.begin, limit, prompt)
+            if text
+            else prompts.begin_of(data, start, line.begin, prompt)
+        )
+        count += 1
+        last = first if count == 1 else last
+    return first, last, count

@@ -37,7 +37,7 @@ class Proof:
         boundary = self.line.boundary(self._buffer, 0, self._prompts, reader=reader)
         if boundary is not None:
             self.certain = boundary.certain
-            self.exact = boundary.begin == 0
+            self.exact = boundary.begin == boundary.read_at == 0
             self.done = boundary.match
         return b""
 
