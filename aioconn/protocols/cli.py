@@ -369,7 +369,6 @@ class CliConnection(BaseConnection[CliOptions]):
         shell = self._live()
         self._command = command
         probe = shell.probe
-        tty = shell.discipline is Discipline.BOTH
         doubt = shell.discipline is Discipline.TYPING and bool(probe.send) and not shell.proven
         if not shell.in_step or self._raw or doubt:
             # a plain tty repeats the command in the middle of leftovers: nothing in the answer could tell them apart
@@ -382,7 +381,7 @@ class CliConnection(BaseConnection[CliOptions]):
             newline=shell.newline,
             confirm=(confirm or self.options.confirm) == "probe",
             make_probe=(lambda: ProbeLine(probe)) if probe.send else None,
-            lead=ProbeLine(probe) if tty and probe.send else None,
+            lead=shell.discipline is Discipline.BOTH,
             streaming=streaming,
         )
 
@@ -475,7 +474,14 @@ class CliConnection(BaseConnection[CliOptions]):
         try:
             link = await self._request.environment.jump(self)
             terminal = Terminal(term=self.options.term, columns=self.options.columns, rows=self.options.rows)
-            opened = await open_terminal(self, shell, terminal=terminal, jump=link, progress=self._progress)
+            opened = await open_terminal(
+                self,
+                shell,
+                terminal=terminal,
+                jump=link,
+                progress=self._progress,
+                username_suffix=self.platform.username_suffix,
+            )
             self._release = opened.abort
             shell.attach(opened.stream)
             await self._log_in(shell, authenticated=opened.authenticated)
@@ -492,21 +498,26 @@ class CliConnection(BaseConnection[CliOptions]):
     async def _log_in(self, shell: Shell, *, authenticated: bool) -> None:
         self._progress.phase = Phase.PROMPT if authenticated else Phase.LOGIN
         credential = self.credentials.get(self.path.protocol or "default", self.via)
+        user = credential.user
         login = Login(
             patterns=self.platform.login,
             prompts=shell.prompts,
-            username=credential.user,
+            username=f"{user}{self.platform.username_suffix}" if user is not None else None,
             password=credential.password.reveal() if credential.password is not None else None,
             authenticated=authenticated,
             newline=shell.newline,
         )
         # the device may have spoken before the channel's opening was told to us
-        await shell.run(login, b"", heard=shell.take_stray())
-        if login.refused is not None:
-            kind = ShellRefused if login.refused is Refusal.BUSY else AuthenticationFailed
-            missing = login.refused in (Refusal.NO_USERNAME, Refusal.NO_PASSWORD)
+        try:
+            await shell.run(login, b"", heard=shell.take_stray())
+        except SessionBroken:
+            if login.suspected is None:
+                raise
+        if (refused := login.refused or (login.suspected if login.done is None else None)) is not None:
+            kind = ShellRefused if refused is Refusal.BUSY else AuthenticationFailed
+            missing = refused in (Refusal.NO_USERNAME, Refusal.NO_PASSWORD)
             raise kind(
-                login.refused.value,
+                refused.value,
                 **self._where(),
                 phase=Phase.LOGIN,
                 seen=self.credentials.redact(login.seen()),

@@ -18,7 +18,7 @@ from aioconn.wire.probe import ProbeLine
 from aioconn.wire.proof import Proof
 
 _ROUNDS = 4
-_REACTION = 0.02
+_REACTION, _REACTION_LIMIT = 0.02, 0.3
 _ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
 
 
@@ -73,9 +73,18 @@ async def _stop(shell: Shell, quiet: float, *, interrupt: bool) -> None:
     if interrupt and shell.platform.interrupt:
         shell.write(shell.platform.interrupt.encode())
     if shell.discipline is Discipline.READER or shell.probe.answer is not None:
-        await shell.arrival(_REACTION)
+        await _let_react(shell)
     else:
         await shell.drain(quiet)
+
+
+async def _let_react(shell: Shell) -> None:
+    """Until it has been silent for a moment: what is typed right behind an interrupt may go to what it stops."""
+    try:
+        async with asyncio.timeout(_REACTION_LIMIT):
+            await shell.drain(_REACTION)
+    except TimeoutError:
+        pass
 
 
 async def _prove_by_silence(shell: Shell, quiet: float) -> bool:

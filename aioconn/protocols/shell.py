@@ -16,6 +16,7 @@ from aioconn.platforms.model import Platform, Probe
 from aioconn.transport.base import Stream
 from aioconn.wire import ansi
 from aioconn.wire.echo import Discipline
+from aioconn.wire.exchange import Exchange
 from aioconn.wire.prompt import PromptMatch, Prompts
 
 _STRAY_LIMIT = 1 << 16
@@ -179,6 +180,8 @@ class Shell:
         self._stop_timer()
         if talk.done is not None:
             self.arrived_at(talk.done)
+            if isinstance(talk, Exchange):
+                self._stray += talk.late
         elif not self.in_step:
             self._stray += talk.seen().encode()[-400:]
 

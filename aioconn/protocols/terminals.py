@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
+from aioconn.credentials import Credential
 from aioconn.errors import MissingValue, Phase, UsageError
 from aioconn.transport.base import Progress, Receiver, Stream, Terminal
 from aioconn.transport.ssh_options import SshOptions
@@ -28,7 +29,13 @@ class OpenedTerminal:
 
 
 async def open_terminal(
-    connection: BaseConnection[Any], receiver: Receiver, *, terminal: Terminal, jump: Any, progress: Progress
+    connection: BaseConnection[Any],
+    receiver: Receiver,
+    *,
+    terminal: Terminal,
+    jump: Any,
+    progress: Progress,
+    username_suffix: str = "",
 ) -> OpenedTerminal:
     """Open the way that the connection's path describes. Cancelling leaves nothing behind."""
     path = connection.path
@@ -60,7 +67,10 @@ async def open_terminal(
             path=path.name,
             hint="protocol is ssh or telnet, or give `command:`",
         )
-    return await _open_ssh(connection, receiver, host, port, terminal, jump, progress)
+    credential = connection.credentials.get("ssh", path.name)
+    if username_suffix and credential.user is not None:
+        credential = replace(credential, username=credential.user + username_suffix)
+    return await _open_ssh(connection, receiver, host, port, credential, terminal, jump, progress)
 
 
 async def _open_ssh(
@@ -68,6 +78,7 @@ async def _open_ssh(
     receiver: Receiver,
     host: str,
     port: int,
+    credential: Credential,
     terminal: Terminal,
     jump: Any,
     progress: Progress,
@@ -80,7 +91,7 @@ async def _open_ssh(
         port,
         device=connection.device,
         path=connection.path.name,
-        credential=connection.credentials.get("ssh", connection.path.name),
+        credential=credential,
         options=options,
         tunnel=jump,
         progress=progress,

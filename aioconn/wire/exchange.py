@@ -37,9 +37,11 @@ _EVERY_BYTE = frozenset(range(256))
 class Exchange:
     """Sans-IO state of one command.
 
-    `lead` is a probe sent in the same write, ahead of the command: its answer marks where the command's own begins on
-    devices whose tty repeats what is typed while something else is printing. `confirm` makes a probe that follows the
-    prompt decide whether it was one. `late` is what arrives once the exchange is over; it is no part of the answer.
+    `lead` sends an empty line ahead of the command, in the same write: the device then shows a new prompt before it
+    reads the command, and only an echo behind a prompt counts. On devices whose tty repeats what is typed while
+    something else is printing, that tells the command's own answer from what is left of an earlier one. `confirm`
+    makes a probe that follows the prompt decide whether it was one. `late` is what arrives once the exchange is over;
+    it is no part of the answer.
     """
 
     __slots__ = (
@@ -81,7 +83,7 @@ class Exchange:
         newline: bytes = b"\n",
         confirm: bool = False,
         make_probe: Callable[[], ProbeLine] | None = None,
-        lead: ProbeLine | None = None,
+        lead: bool = False,
         streaming: bool = False,
     ) -> None:
         self.command = command
@@ -101,7 +103,7 @@ class Exchange:
         self._buffer = bytearray()
         self._has_line = False
         self._inert = _inert(prompts, dialogue)
-        self._search = EchoSearch(command, prompts)
+        self._search = EchoSearch(command, prompts, behind_prompt=lead)
         self._echo_end: int | None = 0 if discipline is Discipline.NONE else None
         self._answered_to = 0
         self._secrets_sent: list[Answer] = []
@@ -116,7 +118,7 @@ class Exchange:
     def start(self) -> bytes:
         """What to write, in one piece: two writes cost 70 us more over SSH."""
         line = self.command.encode() + self._newline
-        return line if self._lead is None else self._lead.line.encode() + self._newline + line
+        return self._newline + line if self._lead else line
 
     @property
     def ended(self) -> bool:
@@ -213,13 +215,9 @@ class Exchange:
         begin = max(self._buffer.rfind(b"\n") + 1, len(self._buffer) - 4096)
         shown = ansi.line_of(self._buffer, begin)
         behind = self._prompts.cut_prefix(shown)
-        lines = (
-            [squeeze(self.command)]
-            if self._lead is None
-            else [squeeze(self.command), squeeze(self._lead.line)]
-        )
+        wanted = squeeze(self.command)
         return any(
-            (tight := squeeze(rest)) and any(line.startswith(tight) for line in lines)
+            (tight := squeeze(rest)) and wanted.startswith(tight)
             for rest in (shown, behind)
             if rest is not None
         )
@@ -227,12 +225,8 @@ class Exchange:
     # ------------------------------------------------------------------ the beginning of the answer
 
     def _has_echo(self) -> bool:
-        """Whether the answer's beginning is known: behind the echo, and behind the lead if there is one."""
+        """Whether the answer's beginning is known: behind the echo."""
         if self._echo_end is None:
-            if self._lead is not None:
-                if (start := self._lead.passed(self._buffer, self._prompts)) is None:
-                    return False
-                self._search = EchoSearch(self.command, self._prompts, start=start, behind_prompt=True)
             self._echo_end = self._search.end_in(self._buffer)
             self.echoed = self._echo_end is not None
         return self._echo_end is not None

@@ -140,23 +140,6 @@ class ProbeLine:
                 return begin if count else None
         return None
 
-    def passed(self, data: bytes | bytearray, prompts: Prompts) -> int | None:
-        """Where the lines of this probe end once it has been read, if it was sent ahead of something; else None.
-
-        The echo of a tty does not count, unless nothing shows it to be one: it stands alone on its line.
-        """
-        found = None
-        for line in self._lines(self.answer or self.token, data):
-            shown = self.answer or self.line
-            before = _before(line.shown, shown)
-            if before is None or line.end > len(data) or data[line.end - 1 : line.end] != b"\n":
-                continue
-            if self.answer is not None and (not before or prompts.tail(before) is not None):
-                return line.end
-            if self.answer is None and (prompts.tail(before) is not None if before else found is None):
-                found = line.end
-        return found
-
     def typed(self, data: bytes | bytearray, begin: int, end: int) -> list[tuple[int, int]]:
         """The spans in `data[begin:end]` that a tty repeated in the middle of an output."""
         spans = []

@@ -168,9 +168,11 @@ async def test_with_a_probe_a_lookalike_never_ends_the_command(pair: Any, echo: 
     assert await device.execute("show version") == whole
 
 
-@pytest.mark.parametrize("echo", ["reader", "typing", "both"])
-async def test_leftovers_never_reach_the_next_result(pair: Any, echo: str) -> None:
-    device, served = await pair(echo=echo)
+@pytest.mark.parametrize(
+    ("personality", "echo"), [("cisco_iosxe", "reader"), ("cisco_iosxe", "typing"), ("arista_eos", "both")]
+)
+async def test_leftovers_never_reach_the_next_result(pair: Any, personality: str, echo: str) -> None:
+    device, served = await pair(personality=personality, echo=echo)
     await device.connect()
     clean = await device.execute("show ip interface brief")
     served.faults = Faults(lookalike=True, lookalike_pause=0.1)

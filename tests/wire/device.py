@@ -180,7 +180,7 @@ def exchange(
         newline=newline,
         confirm=confirm,
         make_probe=(lambda: ProbeLine(platform.probe)) if provable else None,
-        lead=ProbeLine(platform.probe) if lead else None,
+        lead=lead,
         streaming=streaming,
     )
 

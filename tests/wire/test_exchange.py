@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-import re
 import tracemalloc
 
 import pytest
@@ -53,7 +52,7 @@ def test_any_split_gives_the_same_answer(cuts: list[int]) -> None:
 def test_start_is_one_write() -> None:
     assert exchange("show clock", newline=b"\r\n").start() == b"show clock\r\n"
     talk = exchange("id", BOTH, platform=LINUX, host="me@r1", lead=True)
-    assert re.fullmatch(rb'printf "%s\\n" aio""aio[0-9a-f]{8}\nid\n', talk.start())
+    assert talk.start() == b"\nid\n"
 
 
 @pytest.mark.parametrize("tail", [b"", b" "])

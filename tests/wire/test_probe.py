@@ -136,32 +136,6 @@ def test_lines_above_the_prompt_belong_to_it() -> None:
     assert head == b"a\r\n\r\n"
 
 
-@pytest.mark.parametrize(
-    ("word", "prompts", "wire", "passed"),
-    [
-        (silent(), R1, "^\r\nr1# x", "^\r\n"),
-        (silent(), R1, "^\r\nx\r\na\r\nr1# ^\r\nr1# x", "^\r\nx\r\na\r\nr1# ^\r\n"),
-        (silent(), R1, "a^\r\nr1# x", None),
-        (silent(), R1, "^", None),
-        (answering(), Prompts(LINUX, "me@r1"), "^\r\n=\r\nme@r1:~$ x", "^\r\n=\r\n"),
-        (
-            answering(),
-            Prompts(LINUX, "me@r1"),
-            "^\r\nx\r\nrest\r\nme@r1:~$ ^\r\n=\r\nme@r1:~$ ",
-            "^\r\nx\r\nrest\r\nme@r1:~$ ^\r\n=\r\n",
-        ),
-        (answering(), Prompts(LINUX, "me@r1"), "^\r\nme@r1:~$ x", None),
-        (answering(), Prompts(LINUX, "me@r1"), "^\r\n=", None),
-    ],
-)
-def test_passed(word: ProbeLine, prompts: Prompts, wire: str, passed: str | None) -> None:
-    def bytes_of(text: str) -> bytes:
-        return text.replace("^", word.line).replace("=", word.answer or "").encode()
-
-    end = word.passed(bytes_of(wire), prompts)
-    assert end == (None if passed is None else len(bytes_of(passed)))
-
-
 def test_typed() -> None:
     word = answering()
     data = b"a\r\nr1# " + word.line.encode() + b"\r\nb\r\n" + word.line.encode() + b"\r\nc"
