@@ -44,8 +44,22 @@ _HOME = {
     "service": "aioconn.connection",
 }
 
-__all__ = [  # noqa: PLE0604  the names above
-    *sorted(_HOME)
+__all__ = [
+    "AioconnError",
+    "BaseConnection",
+    "CliConnection",
+    "ConnectionManager",
+    "Credential",
+    "Device",
+    "Output",
+    "Result",
+    "Results",
+    "Secret",
+    "Testbed",
+    "device",
+    "fan_out",
+    "load",
+    "service",
 ]
 
 

@@ -352,7 +352,11 @@ class ConnectionManager:
 
     def _claim_loop(self) -> None:
         running = asyncio.get_running_loop()
-        if self._loop is None or self._loop.is_closed() or (self._loop is not running and not self._connections):
+        if (
+            self._loop is None
+            or self._loop.is_closed()
+            or (self._loop is not running and not self._connections)
+        ):
             self._loop = running
         elif self._loop is not running:
             raise LoopMismatch(

@@ -92,7 +92,7 @@ def raise_descriptor_limit() -> None:
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's if it is installed, else None, which is asyncio's own."""
     try:
-        import uvloop
+        import uvloop  # pyright: ignore[reportMissingImports]  an extra
     except ImportError:
         return None
     factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop

@@ -90,7 +90,7 @@ class Output:
                 return
             self.text(piece)
             self._row += piece.endswith("\n")
-        elif isinstance(piece, float):
+        elif isinstance(piece, (int, float)):
             self.wait = piece
         else:
             self.buffer += piece

@@ -69,7 +69,7 @@ class Player:
                 elif self._syslog is None and self.device.faults.syslog_interval:
                     self._schedule_syslog()
                 return
-            if isinstance(step, float):
+            if isinstance(step, (int, float)):
                 self._waiting = True
                 if step != math.inf:
                     self._timer = self._loop.call_later(step, self._wake)

@@ -239,7 +239,7 @@ class Shell:
             self.output.text(piece.text)
             self._ask = piece
         elif isinstance(piece, (int, float)):
-            self.output.wait = piece
+            self.output.wait = float(piece)
         else:
             self.output.buffer += piece
 

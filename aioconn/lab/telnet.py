@@ -154,7 +154,7 @@ class TelnetSession(asyncio.BufferedProtocol):
         if self._player is not None:
             self._player.resume()
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._device.connections.pop(self, None)
         if self._player is not None:
             self._player.lost()

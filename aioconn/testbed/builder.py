@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
@@ -232,7 +232,7 @@ class Builder:
                 path = join_key(path, frame.key.text)
         return join_key(path, last) if last else path
 
-    def _fatal(self, mark: Any, message: str, hint: str | None = None) -> None:
+    def _fatal(self, mark: Any, message: str, hint: str | None = None) -> NoReturn:
         self.problem(Node(self.file, mark.line + 1, mark.column + 1), message, hint)
         raise Fatal
 

@@ -322,12 +322,13 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
         self._transport: Any = None
         self._discarded = False
 
-    def connection_made(self, transport: Any) -> None:
-        self._transport = transport
+    # pyright: the two bases call their parameter differently
+    def connection_made(self, chan: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        self._transport = chan
         if self._discarded:
-            transport.abort()
+            chan.abort()
         else:
-            self._connection.connection_made(transport)
+            self._connection.connection_made(chan)
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         if self._discarded:

@@ -21,6 +21,9 @@ from aioconn.errors import (
 )
 
 # Said instead of an SSH version by servers that have no room: OpenSSH's MaxStartups, tcpwrappers, VTY limits.
+# Reasons of a refused channel, RFC 4254 section 5.1.
+_ADMINISTRATIVELY_PROHIBITED, _CONNECT_FAILED = 1, 2
+
 _BUSY = re.compile(
     rb"(?i)maxstartups|exceeded|too many|limit|refused|denied|busy|in use|try again|not allowed"
 )
@@ -136,11 +139,7 @@ def authentication_error(
 
 def shell_error(error: asyncssh.ChannelOpenError, what: str, *, device: str, path: str) -> ShellRefused:
     """Why there is no shell or subsystem on a link that works."""
-    hint = (
-        "the device may allow fewer sessions per connection"
-        if error.code == asyncssh.OPEN_CONNECT_FAILED
-        else None
-    )
+    hint = "the device may allow fewer sessions per connection" if error.code == _CONNECT_FAILED else None
     return ShellRefused(f"the device opens no {what}", device=device, path=path, seen=error.reason, hint=hint)
 
 
@@ -148,7 +147,7 @@ def forward_error(
     error: asyncssh.ChannelOpenError, host: str, port: int, *, device: str, path: str, jump: str
 ) -> HostUnreachable:
     """Why a jump host does not reach the next one."""
-    forbidden = error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
+    forbidden = error.code == _ADMINISTRATIVELY_PROHIBITED
     return HostUnreachable(
         f"{host} port {port} through {jump}: " + ("the jump host forbids it" if forbidden else "not reached"),
         device=device,

@@ -32,7 +32,7 @@ class ChannelStream(Stream):
     def connection_made(self, chan: Any) -> None:
         self._channel = chan
         if self._receiver is None:
-            self._channel.abort()  # discarded while it was being opened
+            chan.abort()  # discarded while it was being opened
 
     def data_received(self, data: bytes, datatype: int | None) -> None:
         if self._receiver is not None:

@@ -10,7 +10,7 @@ import errno
 import ipaddress
 import socket
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from aioconn.errors import ConnectError, HostUnknown, HostUnreachable, Phase, SessionBroken
 from aioconn.policy import CLOSE_TIMEOUT
@@ -46,7 +46,7 @@ async def connect_tcp(
         raise unreachable(error, host, port, device=device, path=path) from error
     # The selector transport allocates this many bytes for each read, 256 KiB unless told otherwise.
     if hasattr(transport, "max_size"):
-        transport.max_size = READ_SIZE
+        cast(Any, transport).max_size = READ_SIZE
     return transport, protocol
 
 
@@ -163,21 +163,20 @@ class TcpStream(Stream, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._receiver.data_received(data)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         if self._over:
             return
         self._over = True
         self._transport = None
         if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
-        if self._closing:
-            error = None
-        elif error is not None:
+        error: Exception | None = None
+        if exc is not None and not self._closing:
             error = SessionBroken(
                 "the connection broke",
                 device=self._device,
                 path=self._path,
-                seen=str(error) or type(error).__name__,
+                seen=str(exc) or type(exc).__name__,
             )
         self._receiver.connection_lost(error)
 
