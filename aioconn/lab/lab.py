@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 TURNS = 20  # of the loop, more than any transport needs to tell its end
+# Turns of the loop from accept() to a protocol that is told of its connection.
+ACCEPTING = 4
 
 
 class Lab:
@@ -69,10 +71,12 @@ class Lab:
         self._running = False
         cut = [self._close(name) for name in list(self.devices)]
         self._ssh = None
-        # their ends are told in the next turns of the loop
-        for _ in range(TURNS):
+        # their ends are told in the next turns of the loop, and so are connections that were just being accepted
+        for turn in range(TURNS):
             await asyncio.sleep(0)
-            if not any(device.connections for device in cut):
+            for device in cut:
+                device.cut()
+            if turn >= ACCEPTING and not any(device.connections for device in cut):
                 break
         await asyncio.sleep(0)
 
@@ -228,6 +232,4 @@ class Lab:
         for listener in self._listeners.pop(name, ()):
             listener.close()
         device.cut()
-        if self._ssh is not None and device.ssh_port is not None:
-            self._ssh.devices.pop(device.ssh_port, None)
         return device

@@ -322,7 +322,7 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
         self._transport: Any = None
         self._discarded = False
 
-    # pyright: the two bases call their parameter differently
+    # The two bases call their parameter differently
     def connection_made(self, chan: Any) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         self._transport = chan
         if self._discarded:

@@ -15,8 +15,9 @@ from aioconn.wire.prompt import Prompts
 
 _LINES_RENDERED = 64
 _LINE_LIMIT = 1 << 16
-# readline makes a terminal wrap by writing a blank, or the next line's first character, and a carriage return
-_WRAP = re.compile(r" \r(?=[^\r\n])|([^\r\n])\r(?=\1)")
+# readline makes a terminal wrap by writing a blank, or the next line's first character, and a carriage return, which
+# telnet follows by a NUL
+_WRAP = re.compile(r" \r\x00?(?=[^\r\n\x00])|([^\r\n])\r\x00?(?=\1)")
 # less of a command than this proves nothing when it was scrolled or altered
 _ENOUGH = 8
 
