@@ -59,7 +59,7 @@ class JumpLink:
 
     async def open(self, path: Path, credentials: Credentials, tunnel: SshLink | None) -> SshLink:
         """A new link to this device over `path`."""
-        from aioconn.protocols.cli import CliOptions
+        from aioconn.protocols.cli_options import CliOptions
         from aioconn.transport.ssh import SshLink as Link
 
         host = path.address

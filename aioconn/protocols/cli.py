@@ -6,76 +6,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, overload
 
 from aioconn.connection import BaseConnection, BaseOptions, Request, State, service
-from aioconn.credentials import Secret
-from aioconn.errors import (
-    AioconnError,
-    AuthenticationFailed,
-    CommandError,
-    CommandRejected,
-    MissingValue,
-    ModeNotReached,
-    Phase,
-    PromptNotFound,
-    SessionBroken,
-    ShellRefused,
-    UnknownMode,
-    UsageError,
-    nearest,
-)
+from aioconn.errors import AioconnError, Phase, PromptNotFound, SessionBroken, ShellRefused
 from aioconn.events import Unsolicited
 from aioconn.platforms.loader import load_platform
-from aioconn.platforms.model import Platform, Step
+from aioconn.platforms.model import Platform
 from aioconn.protocols import parsing
-from aioconn.protocols.recovery import prove, resync
+from aioconn.protocols.cli_options import CliOptions, Replies
+from aioconn.protocols.commandline import CommandLine
 from aioconn.protocols.shell import Shell
 from aioconn.protocols.terminals import open_terminal
 from aioconn.results import Output
 from aioconn.transport.base import Terminal
-from aioconn.transport.ssh_options import SshOptions
 from aioconn.wire import ansi
-from aioconn.wire.dialogue import Answer, Dialogue
-from aioconn.wire.echo import Discipline
-from aioconn.wire.exchange import Exchange
-from aioconn.wire.login import Login, Refusal
-from aioconn.wire.opening import Opening
-from aioconn.wire.probe import ProbeLine
-
-Replies = Mapping[str, "str | Secret"]
-
-# A refusal stands at the beginning or the end of an answer; a long table that quotes one is none.
-_FAILURE_HEAD, _FAILURE_TAIL = 4096, 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class CliOptions(SshOptions, BaseOptions):
-    """Options of a command line, beside those of its transport.
-
-    `confirm="probe"` sends a line that changes nothing after each prompt and believes the prompt only when that comes
-    back: certain whatever the device prints, one round trip more. `on_open` replaces the platform's first lines.
-    `enable=False` stays in the mode that the login ends in. `check=False` returns refused commands instead of raising.
-    `encoding` is the device's; what is no text in it becomes replacement characters.
-    """
-
-    platform: str | None = None
-    confirm: Literal["prompt", "probe"] = "prompt"
-    on_open: tuple[str, ...] | None = None
-    enable: bool = True
-    check: bool = True
-    encoding: str = "utf-8"
-    term: str = "vt100"
-    columns: int = 500
-    rows: int = 1000
-    answers: Any = None
-
-    def __post_init__(self) -> None:
-        BaseOptions.__post_init__(self)
-        SshOptions.__post_init__(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,15 +46,13 @@ class CliConnection(BaseConnection[CliOptions]):
             if isinstance(request.platform, Platform)
             else load_platform(self.options.platform or request.platform or "linux")
         )
-        self._shell: Shell | None = None
-        self._release: Any = None
-        self._command = ""
-        self._raw = False
+        self._line: CommandLine | None = None
+        self._release: Callable[[], None] | None = None
 
     @property
     def mode(self) -> str:
         """The mode of the prompt seen last; empty while there is none."""
-        return self._shell.mode if self._shell is not None else ""
+        return self._line.shell.mode if self._line is not None else ""
 
     # ------------------------------------------------------------------ services
 
@@ -154,11 +99,12 @@ class CliConnection(BaseConnection[CliOptions]):
         After a timeout or a cancel the command may have been executed; the session is brought back in step.
         """
         if mode is not None:
-            await self._go_to(mode)
+            await self._live().go_to(mode)
         verdict = self.options.check if check is None else check
+        line = self._live()
         if isinstance(command, str):
-            return await self._run(command, reply=reply, check=verdict, confirm=confirm)
-        return [await self._run(line, reply=reply, check=verdict, confirm=confirm) for line in command]
+            return await line.run(command, reply=reply, check=verdict, confirm=confirm)
+        return [await line.run(one, reply=reply, check=verdict, confirm=confirm) for one in command]
 
     @service
     async def configure(
@@ -176,54 +122,25 @@ class CliConnection(BaseConnection[CliOptions]):
         it is committed at the end, or discarded after an error, a timeout or a cancel, and with `commit=False` left
         uncommitted only if the platform keeps it.
         """
-        how = self.platform.configure
-        if how is None:
-            raise UsageError(f"platform {self.platform.name} has no configuration mode", **self._where())
-        wanted = [
-            line for line in (lines.splitlines() if isinstance(lines, str) else list(lines)) if line.strip()
-        ]
         verdict = self.options.check if check is None else check
-        shell, started = self._live(), time.monotonic()
-        before = shell.mode if shell.mode != how.mode else self.platform.default_mode
-        await self._go_to(how.mode)
-        said: list[str] = []
-        try:
-            for line in wanted:
-                output = await self._run(line, reply=reply, check=verdict)
-                if output:
-                    said.append(output)
-            for step in how.commit if commit else ():
-                output = await self._step(step, check=verdict)
-                if output:
-                    said.append(output)
-        except CommandRejected:
-            for step in how.discard:
-                await self._step(step, check=False)
-            await self._go_to(before)
-            raise
-        await self._go_to(before)
-        elapsed = time.monotonic() - started
-        return Output("\n".join(said), command="\n".join(wanted), elapsed=elapsed, mode=shell.mode)
+        return await self._live().configure(lines, check=verdict, reply=reply, commit=commit)
 
     @service
     async def enter_mode(self, mode: str, *, timeout: float | None = None) -> None:
         """Go to a mode of the platform by the shortest way. Raises `UnknownMode`, `ModeNotReached`."""
-        await self._go_to(mode)
+        await self._live().go_to(mode)
 
     @service
     async def send(self, text: str, *, newline: bool = True, timeout: float | None = None) -> None:
         """Write `text` as it is (and a newline). From here on the caller reads with `receive` and `expect`."""
-        shell = self._live()
-        if not self._raw:
-            shell.flush_stray()
-        self._raw, shell.in_step = True, False
+        shell = self._talk_raw()
+        shell.in_step = False
         shell.write(text.encode(self.options.encoding) + (shell.newline if newline else b""))
 
     @service
     async def receive(self, *, timeout: float | None = None) -> str:
         """What has arrived since the last call, as it came; waits for the first byte only."""
-        shell = self._live()
-        self._raw = True
+        shell = self._talk_raw()
         while not shell.has_stray:
             shell.check()
             await shell.next_arrival()
@@ -232,8 +149,7 @@ class CliConnection(BaseConnection[CliOptions]):
     @service
     async def expect(self, pattern: str | Sequence[str], *, timeout: float | None = None) -> Expected:
         """Read until one of the regular expressions is found; what follows the match is left for the next call."""
-        shell = self._live()
-        self._raw = True
+        shell = self._talk_raw()
         compiled = [re.compile(one) for one in ([pattern] if isinstance(pattern, str) else pattern)]
         while True:
             text = shell.peek_stray().decode(self.options.encoding, "replace")
@@ -280,10 +196,11 @@ class CliConnection(BaseConnection[CliOptions]):
     async def _stream_lines(
         self, command: str, limit: float, reply: Replies | None
     ) -> AsyncGenerator[str, None]:
-        shell = self._live()
+        line = self._live()
+        shell = line.shell
         try:
             async with asyncio.timeout(limit):
-                exchange = await self._prepare(command, reply=reply, streaming=True)
+                exchange = await line.prepare(command, reply=reply, streaming=True)
             shell.begin(exchange, exchange.start())
             try:
                 while True:
@@ -312,165 +229,22 @@ class CliConnection(BaseConnection[CliOptions]):
         `parser` is the template set (`cisco_ios`), by default the platform's.
         """
         parsing.require(**self._where())
-        output = await self._run(command, reply=None, check=True)
+        output = await self._live().run(command, reply=None, check=True)
         return parsing.parse(output, command, parser or self.platform.parser, **self._where())
-
-    # ------------------------------------------------------------------ one command
-
-    async def _run(
-        self,
-        command: str,
-        *,
-        reply: Replies | None,
-        check: bool,
-        confirm: str | None = None,
-        answers: Sequence[Answer] = (),
-    ) -> Output:
-        exchange = await self._prepare(command, reply=reply, confirm=confirm, answers=answers)
-        shell = self._live()
-        started = time.perf_counter()
-        await shell.run(exchange, exchange.start())
-        if exchange.refused is not None:
-            raise CommandError(
-                "the device asked again for what it was told", **self._where(), seen=exchange.refused
-            )
-        answered = exchange.answered(self.options.encoding)
-        output = Output(
-            answered.text,
-            command=command,
-            elapsed=time.perf_counter() - started,
-            mode=shell.mode,
-            failure=self._failure_in(answered.text),
-            raw=answered.raw,
-        )
-        if check and output.failure is not None:
-            redact = self.credentials.redact
-            raise CommandRejected(
-                f"{redact(command)!r} was refused: {redact(output.failure)}",
-                **self._where(),
-                output=redact(output),
-                line=redact(output.failure),
-                command=redact(command),
-            )
-        return output
-
-    async def _prepare(
-        self,
-        command: str,
-        *,
-        reply: Replies | None = None,
-        confirm: str | None = None,
-        answers: Sequence[Answer] = (),
-        streaming: bool = False,
-    ) -> Exchange:
-        """An exchange for `command`, with the session at a boundary that is sure enough for its echo discipline."""
-        if "\n" in command or "\r" in command:
-            raise UsageError("a command is one line", **self._where(), hint="pass a list of lines")
-        shell = self._live()
-        self._command = command
-        probe = shell.probe
-        doubt = shell.discipline is Discipline.TYPING and bool(probe.send) and not shell.proven
-        if not shell.in_step or self._raw or doubt:
-            # a plain tty repeats the command in the middle of leftovers: nothing in the answer could tell them apart
-            await self._find_prompt(shell)
-        return Exchange(
-            command,
-            prompts=shell.prompts,
-            discipline=shell.discipline,
-            dialogue=self._dialogue(reply, answers),
-            newline=shell.newline,
-            confirm=(confirm or self.options.confirm) == "probe",
-            make_probe=(lambda: ProbeLine(probe)) if probe.send else None,
-            lead=shell.discipline is Discipline.BOTH,
-            streaming=streaming,
-        )
-
-    async def _find_prompt(self, shell: Shell) -> None:
-        """Prove where the session stands, after the caller has talked raw or where a prompt alone proves nothing."""
-        typed, self._raw, shell.in_step = self._raw, False, False
-        if not await prove(shell, shell.patience, patience=None, clear=typed):
-            raise SessionBroken("the session is not at a prompt", **self._where(), seen=shell.seen())
-
-    def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:
-        found = [*answers]
-        for pattern, answer in (reply or {}).items():
-            secret = isinstance(answer, Secret)
-            text = answer.reveal() if isinstance(answer, Secret) else answer
-            found.append(
-                Answer(pattern=pattern, send=text.encode() + self.platform.newline.encode(), secret=secret)
-            )
-        if (pager := self.platform.pager) is not None:
-            found.append(Answer(pattern=pager.pattern, send=pager.more.encode(), pager=True))
-        return Dialogue(found)
-
-    def _failure_in(self, text: str) -> str | None:
-        pattern = self.platform.failure_pattern
-        if pattern is None or not text:
-            return None
-        found = pattern.search(text[:_FAILURE_HEAD])
-        if found is None and len(text) > _FAILURE_HEAD:
-            found = pattern.search(text[-_FAILURE_TAIL:])
-        return found[0].strip() if found else None
-
-    # ------------------------------------------------------------------ modes
-
-    async def _go_to(self, mode: str) -> None:
-        shell = self._live()
-        if mode not in self.platform.modes:
-            raise UnknownMode(
-                f"platform {self.platform.name} has no mode {mode!r}",
-                **self._where(),
-                hint=nearest(mode, self.platform.modes),
-            )
-        if not shell.in_step or self._raw:
-            await self._find_prompt(shell)
-        try:
-            route = self.platform.route(shell.mode, mode)
-        except LookupError as error:
-            raise ModeNotReached(str(error), **self._where()) from None
-        for step, goal in route:
-            output = await self._step(step, check=False)
-            if shell.mode != goal.name:
-                raise ModeNotReached(
-                    f"{step.send!r} led to mode {shell.mode!r}, not {goal.name!r}",
-                    **self._where(),
-                    seen=self.credentials.redact(output) or None,
-                )
-
-    async def _step(self, step: Step, *, check: bool) -> Output:
-        answers = []
-        for question in step.replies:
-            if question.secret is not None:
-                password = self._password(question.secret, question.pattern)
-                send, secret = password.encode(), True
-            else:
-                send, secret = question.answer.encode(), False
-            if question.newline:
-                send += self.platform.newline.encode()
-            answers.append(Answer(pattern=question.pattern, send=send, secret=secret))
-        return await self._run(step.send, reply=None, check=check, answers=answers)
-
-    def _password(self, name: str, asked: str) -> str:
-        if name == "enable":
-            password = self.credentials.enable_password()
-            if password is None:
-                raise MissingValue(
-                    "privileged mode may ask for a password and none is configured",
-                    **self._where(),
-                    hint="add credentials.enable.password, or the option enable: false",
-                )
-            return password
-        return self.credentials.require_password(name)
 
     # ------------------------------------------------------------------ opening, closing, recovery
 
     async def _open(self) -> None:
-        self._raw = False
-        self._shell = None
         shell = Shell(
             self.platform, where=self._where(), on_lost=self._on_shell_lost, on_stray=self._on_stray
         )
-        self._shell = shell
+        self._line = line = CommandLine(
+            shell,
+            platform=self.platform,
+            credentials=self.credentials,
+            options=self.options,
+            where=self._where(),
+        )
         try:
             link = await self._request.environment.jump(self)
             terminal = Terminal(term=self.options.term, columns=self.options.columns, rows=self.options.rows)
@@ -484,9 +258,11 @@ class CliConnection(BaseConnection[CliOptions]):
             )
             self._release = opened.abort
             shell.attach(opened.stream)
-            await self._log_in(shell, authenticated=opened.authenticated)
+            self._progress.phase = Phase.PROMPT if opened.authenticated else Phase.LOGIN
+            credential = self.credentials.get(self.path.protocol or "default", self.via)
+            await line.log_in(credential, authenticated=opened.authenticated)
             self._progress.phase = Phase.PROMPT
-            await self._settle(shell)
+            await line.settle()
         except SessionBroken as error:
             raise ShellRefused(
                 "the device ended the session before it was ready",
@@ -495,92 +271,23 @@ class CliConnection(BaseConnection[CliOptions]):
                 seen=self._redacted_seen() or error.seen,
             ) from error.__cause__
 
-    async def _log_in(self, shell: Shell, *, authenticated: bool) -> None:
-        self._progress.phase = Phase.PROMPT if authenticated else Phase.LOGIN
-        credential = self.credentials.get(self.path.protocol or "default", self.via)
-        user = credential.user
-        login = Login(
-            patterns=self.platform.login,
-            prompts=shell.prompts,
-            username=f"{user}{self.platform.username_suffix}" if user is not None else None,
-            password=credential.password.reveal() if credential.password is not None else None,
-            authenticated=authenticated,
-            newline=shell.newline,
-        )
-        # the device may have spoken before the channel's opening was told to us
-        try:
-            await shell.run(login, b"", heard=shell.take_stray())
-        except SessionBroken:
-            if login.suspected is None:
-                raise
-        if (refused := login.refused or (login.suspected if login.done is None else None)) is not None:
-            kind = ShellRefused if refused is Refusal.BUSY else AuthenticationFailed
-            missing = refused in (Refusal.NO_USERNAME, Refusal.NO_PASSWORD)
-            raise kind(
-                refused.value,
-                **self._where(),
-                phase=Phase.LOGIN,
-                seen=self.credentials.redact(login.seen()),
-                hint=f"add credentials.default for {self.device}" if missing else None,
-            )
-
-    async def _settle(self, shell: Shell) -> None:
-        """Reach the mode for commands, send the platform's first lines, learn prompt and echo from them."""
-        # before anything was sent the prompt may be the last line of a banner: forget the name it bears
-        shell.forget_host()
-        if self.options.enable and shell.mode != self.platform.default_mode:
-            try:
-                await self._go_to(self.platform.default_mode)
-            except (ModeNotReached, CommandError) as error:
-                raise AuthenticationFailed(
-                    f"cannot reach mode {self.platform.default_mode!r}: {error.message}",
-                    **self._where(),
-                    phase=Phase.LOGIN,
-                    seen=error.seen,
-                ) from None
-        lines = list(self.platform.on_open if self.options.on_open is None else self.options.on_open)
-        while len(lines) < 2 and shell.probe.send:
-            lines.append(ProbeLine(shell.probe).line)
-        if lines:
-            opening = Opening(
-                lines, prompts=shell.prompts, dialogue=self._dialogue(None, ()), newline=shell.newline
-            )
-            await shell.run(opening, opening.start())
-            shell.discipline = opening.discipline
-            shell.proven = opening.discipline in (Discipline.READER, Discipline.TYPING)
-            if self.platform.tty and opening.discipline is Discipline.READER:
-                shell.discipline = Discipline.BOTH
-
     async def _close(self) -> None:
-        if self._shell is not None:
-            await self._shell.close()
+        if self._line is not None:
+            await self._line.shell.close()
 
     def _abort(self) -> None:
-        shell, self._shell = self._shell, None
-        if shell is not None:
-            shell.abort()
+        line, self._line = self._line, None
+        if line is not None:
+            line.shell.abort()
         release, self._release = self._release, None
         if release is not None:
             release()
 
     def _needs_recovery(self, error: BaseException) -> bool:
-        return self._shell is not None and not self._shell.in_step and not self._raw
+        return self._line is not None and not self._line.in_step
 
     async def _recover(self) -> bool:
-        shell = self._live()
-        command = self._command
-        stubborn = self.platform.uninterruptible
-        interrupt = not any(re.search(pattern, command.strip(), re.IGNORECASE) for pattern in stubborn)
-        if not await resync(shell, interrupt=interrupt):
-            return False
-        default = self.platform.default_mode
-        if self.options.enable and shell.mode != default:
-            how = self.platform.configure
-            if how is not None and shell.mode == how.mode:
-                for step in how.discard:
-                    await self._step(step, check=False)
-            await self._go_to(default)
-        return True
+        return await self._live().recover()
 
     def _on_shell_lost(self, error: Exception | None) -> None:
         if error is None or isinstance(error, AioconnError):
@@ -595,18 +302,26 @@ class CliConnection(BaseConnection[CliOptions]):
             text = self.credentials.redact(text)
             self.listeners.emit(Unsolicited(device=self.device, alias=self.alias, path=self.via, text=text))
 
-    def _live(self) -> Shell:
-        if self._shell is None:
+    def _talk_raw(self) -> Shell:
+        """The shell, for a caller who reads and writes by himself from here on."""
+        line = self._live()
+        if not line.raw:
+            line.shell.flush_stray()
+            line.raw = True
+        return line.shell
+
+    def _live(self) -> CommandLine:
+        if self._line is None:
             self._check_usable()
             raise (
                 self._broken_by
                 if self._broken_by is not None
                 else SessionBroken("no session", **self._where())
             )
-        return self._shell
+        return self._line
 
     def _seen(self) -> str | None:
-        return (self._shell.seen() or None) if self._shell is not None else None
+        return (self._line.shell.seen() or None) if self._line is not None else None
 
     def _open_timed_out(self, timeout: float) -> AioconnError:
         if self._progress.phase in (Phase.PROMPT, Phase.LOGIN) and self._last_seen:

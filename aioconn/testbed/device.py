@@ -22,7 +22,8 @@ from aioconn.testbed.load import load_spec
 from aioconn.testbed.model import DeviceSpec
 
 if TYPE_CHECKING:
-    from aioconn.protocols.cli import CliConnection, Replies
+    from aioconn.protocols.cli import CliConnection
+    from aioconn.protocols.cli_options import Replies
     from aioconn.testbed.testbed import Testbed
 
 

@@ -46,7 +46,7 @@ async def test_connects_and_executes_on_every_platform(pair: Any, platform: str,
     assert command.encode() in output.raw
     assert len(output) > 20
     assert not output.startswith(command)
-    assert served.host in (connection._shell.prompts.host or "")
+    assert served.host in (connection._line.shell.prompts.host or "")
     await device.disconnect()
     assert not connection.connected
 
@@ -447,7 +447,7 @@ async def test_the_echo_discipline_is_learned(pair: Any, echo: str) -> None:
         "both": {Discipline.READER, Discipline.BOTH},
         "none": {Discipline.NONE},
     }[echo]
-    assert connection._shell.discipline in expected
+    assert connection._line.shell.discipline in expected
     assert "Version" in await device.execute("show version")
     assert "GigabitEthernet" in await device.execute("show ip interface brief")
 
@@ -456,7 +456,7 @@ async def test_a_new_host_name_is_learned(pair: Any) -> None:
     device, _ = await pair()
     connection = await device.connect()
     await device.configure(["hostname another-name"])
-    assert connection._shell.prompts.host == "another-name"
+    assert connection._line.shell.prompts.host == "another-name"
     assert "Version" in await device.execute("show version")
 
 

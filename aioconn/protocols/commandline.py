@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A command line that is in use: a shell, the platform it runs, and who we are on it.
+
+Everything here is one caller's at a time; order, deadlines and recovery are the connection's business.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+
+from aioconn.credentials import Credential, Credentials, Secret
+from aioconn.errors import (
+    AuthenticationFailed,
+    CommandError,
+    CommandRejected,
+    MissingValue,
+    ModeNotReached,
+    Phase,
+    SessionBroken,
+    ShellRefused,
+    UnknownMode,
+    UsageError,
+    Where,
+    nearest,
+)
+from aioconn.platforms.model import Platform, Step
+from aioconn.protocols.cli_options import CliOptions, Replies
+from aioconn.protocols.recovery import prove, resync
+from aioconn.protocols.shell import Shell
+from aioconn.results import Output
+from aioconn.wire.dialogue import Answer, Dialogue
+from aioconn.wire.echo import Discipline
+from aioconn.wire.exchange import Exchange
+from aioconn.wire.login import Login, Refusal
+from aioconn.wire.opening import Opening
+from aioconn.wire.probe import ProbeLine
+
+# A refusal stands at the beginning or the end of an answer; a long table that quotes one is none.
+_FAILURE_HEAD, _FAILURE_TAIL = 4096, 1024
+
+
+class CommandLine:
+    """Commands, modes and configuration on one shell. `raw` tells that the caller has talked past it."""
+
+    def __init__(
+        self,
+        shell: Shell,
+        *,
+        platform: Platform,
+        credentials: Credentials,
+        options: CliOptions,
+        where: Where,
+    ) -> None:
+        self.shell = shell
+        self.platform = platform
+        self.raw = False
+        self._credentials = credentials
+        self._options = options
+        self._where = where
+        self._command = ""
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the device stands where we think it does, or the caller has taken that upon himself."""
+        return self.shell.in_step or self.raw
+
+    # ------------------------------------------------------------------ one command
+
+    async def run(
+        self,
+        command: str,
+        *,
+        reply: Replies | None,
+        check: bool,
+        confirm: str | None = None,
+        answers: Sequence[Answer] = (),
+    ) -> Output:
+        exchange = await self.prepare(command, reply=reply, confirm=confirm, answers=answers)
+        shell = self.shell
+        started = time.perf_counter()
+        await shell.run(exchange, exchange.start())
+        if exchange.refused is not None:
+            raise CommandError(
+                "the device asked again for what it was told", **self._where, seen=exchange.refused
+            )
+        answered = exchange.answered(self._options.encoding)
+        output = Output(
+            answered.text,
+            command=command,
+            elapsed=time.perf_counter() - started,
+            mode=shell.mode,
+            failure=self._failure_in(answered.text),
+            raw=answered.raw,
+        )
+        if check and output.failure is not None:
+            redact = self._credentials.redact
+            raise CommandRejected(
+                f"{redact(command)!r} was refused: {redact(output.failure)}",
+                **self._where,
+                output=redact(output),
+                line=redact(output.failure),
+                command=redact(command),
+            )
+        return output
+
+    async def prepare(
+        self,
+        command: str,
+        *,
+        reply: Replies | None = None,
+        confirm: str | None = None,
+        answers: Sequence[Answer] = (),
+        streaming: bool = False,
+    ) -> Exchange:
+        """An exchange for `command`, with the session at a boundary that is sure enough for its echo discipline."""
+        if "\n" in command or "\r" in command:
+            raise UsageError("a command is one line", **self._where, hint="pass a list of lines")
+        shell = self.shell
+        self._command = command
+        probe = shell.probe
+        doubt = shell.discipline is Discipline.TYPING and bool(probe.send) and not shell.proven
+        if not shell.in_step or self.raw or doubt:
+            # a plain tty repeats the command in the middle of leftovers: nothing in the answer could tell them apart
+            await self._find_prompt(shell)
+        return Exchange(
+            command,
+            prompts=shell.prompts,
+            discipline=shell.discipline,
+            dialogue=self._dialogue(reply, answers),
+            newline=shell.newline,
+            confirm=(confirm or self._options.confirm) == "probe",
+            make_probe=(lambda: ProbeLine(probe)) if probe.send else None,
+            lead=shell.discipline is Discipline.BOTH,
+            streaming=streaming,
+        )
+
+    async def _find_prompt(self, shell: Shell) -> None:
+        """Prove where the session stands, after the caller has talked raw or where a prompt alone proves nothing."""
+        typed, self.raw, shell.in_step = self.raw, False, False
+        if not await prove(shell, shell.patience, patience=None, clear=typed):
+            raise SessionBroken("the session is not at a prompt", **self._where, seen=shell.seen())
+
+    def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:
+        found = [*answers]
+        for pattern, answer in (reply or {}).items():
+            secret = isinstance(answer, Secret)
+            text = answer.reveal() if isinstance(answer, Secret) else answer
+            found.append(
+                Answer(pattern=pattern, send=text.encode() + self.platform.newline.encode(), secret=secret)
+            )
+        if (pager := self.platform.pager) is not None:
+            found.append(Answer(pattern=pager.pattern, send=pager.more.encode(), pager=True))
+        return Dialogue(found)
+
+    def _failure_in(self, text: str) -> str | None:
+        pattern = self.platform.failure_pattern
+        if pattern is None or not text:
+            return None
+        found = pattern.search(text[:_FAILURE_HEAD])
+        if found is None and len(text) > _FAILURE_HEAD:
+            found = pattern.search(text[-_FAILURE_TAIL:])
+        return found[0].strip() if found else None
+
+    # ------------------------------------------------------------------ modes
+
+    async def go_to(self, mode: str) -> None:
+        shell = self.shell
+        if mode not in self.platform.modes:
+            raise UnknownMode(
+                f"platform {self.platform.name} has no mode {mode!r}",
+                **self._where,
+                hint=nearest(mode, self.platform.modes),
+            )
+        if not shell.in_step or self.raw:
+            await self._find_prompt(shell)
+        try:
+            route = self.platform.route(shell.mode, mode)
+        except LookupError as error:
+            raise ModeNotReached(str(error), **self._where) from None
+        for step, goal in route:
+            output = await self.step(step, check=False)
+            if shell.mode != goal.name:
+                raise ModeNotReached(
+                    f"{step.send!r} led to mode {shell.mode!r}, not {goal.name!r}",
+                    **self._where,
+                    seen=self._credentials.redact(output) or None,
+                )
+
+    async def step(self, step: Step, *, check: bool) -> Output:
+        answers = []
+        for question in step.replies:
+            if question.secret is not None:
+                password = self._password(question.secret, question.pattern)
+                send, secret = password.encode(), True
+            else:
+                send, secret = question.answer.encode(), False
+            if question.newline:
+                send += self.platform.newline.encode()
+            answers.append(Answer(pattern=question.pattern, send=send, secret=secret))
+        return await self.run(step.send, reply=None, check=check, answers=answers)
+
+    def _password(self, name: str, asked: str) -> str:
+        if name == "enable":
+            password = self._credentials.enable_password()
+            if password is None:
+                raise MissingValue(
+                    "privileged mode may ask for a password and none is configured",
+                    **self._where,
+                    hint="add credentials.enable.password, or the option enable: false",
+                )
+            return password
+        return self._credentials.require_password(name)
+
+    # ------------------------------------------------------------------ configuration
+
+    async def configure(
+        self, lines: str | Iterable[str], *, check: bool, reply: Replies | None, commit: bool
+    ) -> Output:
+        """See `CliConnection.configure`."""
+        how = self.platform.configure
+        if how is None:
+            raise UsageError(f"platform {self.platform.name} has no configuration mode", **self._where)
+        wanted = [
+            line for line in (lines.splitlines() if isinstance(lines, str) else list(lines)) if line.strip()
+        ]
+        shell, started = self.shell, time.monotonic()
+        before = shell.mode if shell.mode != how.mode else self.platform.default_mode
+        await self.go_to(how.mode)
+        said: list[str] = []
+        try:
+            for line in wanted:
+                output = await self.run(line, reply=reply, check=check)
+                if output:
+                    said.append(output)
+            for step in how.commit if commit else ():
+                output = await self.step(step, check=check)
+                if output:
+                    said.append(output)
+        except CommandRejected:
+            for step in how.discard:
+                await self.step(step, check=False)
+            await self.go_to(before)
+            raise
+        await self.go_to(before)
+        elapsed = time.monotonic() - started
+        return Output("\n".join(said), command="\n".join(wanted), elapsed=elapsed, mode=shell.mode)
+
+    # ------------------------------------------------------------------ beginning and beginning again
+
+    async def log_in(self, credential: Credential, *, authenticated: bool) -> None:
+        """The dialogue before the first prompt. Raises AuthenticationFailed, ShellRefused."""
+        shell, user = self.shell, credential.user
+        login = Login(
+            patterns=self.platform.login,
+            prompts=shell.prompts,
+            username=f"{user}{self.platform.username_suffix}" if user is not None else None,
+            password=credential.password.reveal() if credential.password is not None else None,
+            authenticated=authenticated,
+            newline=shell.newline,
+        )
+        # the device may have spoken before the channel's opening was told to us
+        try:
+            await shell.run(login, b"", heard=shell.take_stray())
+        except SessionBroken:
+            if login.suspected is None:
+                raise
+        if (refused := login.refused or (login.suspected if login.done is None else None)) is not None:
+            kind = ShellRefused if refused is Refusal.BUSY else AuthenticationFailed
+            missing = refused in (Refusal.NO_USERNAME, Refusal.NO_PASSWORD)
+            raise kind(
+                refused.value,
+                **self._where,
+                phase=Phase.LOGIN,
+                seen=self._credentials.redact(login.seen()),
+                hint=f"add credentials.default for {self._where['device']}" if missing else None,
+            )
+
+    async def settle(self) -> None:
+        """Reach the mode for commands, send the platform's first lines, learn prompt and echo from them."""
+        shell = self.shell
+        # before anything was sent the prompt may be the last line of a banner: forget the name it bears
+        shell.forget_host()
+        if self._options.enable and shell.mode != self.platform.default_mode:
+            try:
+                await self.go_to(self.platform.default_mode)
+            except (ModeNotReached, CommandError) as error:
+                raise AuthenticationFailed(
+                    f"cannot reach mode {self.platform.default_mode!r}: {error.message}",
+                    **self._where,
+                    phase=Phase.LOGIN,
+                    seen=error.seen,
+                ) from None
+        lines = list(self.platform.on_open if self._options.on_open is None else self._options.on_open)
+        while len(lines) < 2 and shell.probe.send:
+            lines.append(ProbeLine(shell.probe).line)
+        if lines:
+            opening = Opening(
+                lines, prompts=shell.prompts, dialogue=self._dialogue(None, ()), newline=shell.newline
+            )
+            await shell.run(opening, opening.start())
+            shell.discipline = opening.discipline
+            shell.proven = opening.discipline in (Discipline.READER, Discipline.TYPING)
+            if self.platform.tty and opening.discipline is Discipline.READER:
+                shell.discipline = Discipline.BOTH
+
+    async def recover(self) -> bool:
+        """Bring a command line back in step and out of a configuration that ended early; False if it is lost."""
+        shell = self.shell
+        command = self._command
+        stubborn = self.platform.uninterruptible
+        interrupt = not any(re.search(pattern, command.strip(), re.IGNORECASE) for pattern in stubborn)
+        if not await resync(shell, interrupt=interrupt):
+            return False
+        default = self.platform.default_mode
+        if self._options.enable and shell.mode != default:
+            how = self.platform.configure
+            if how is not None and shell.mode == how.mode:
+                for step in how.discard:
+                    await self.step(step, check=False)
+            await self.go_to(default)
+        return True

@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who is measured. A new one is a file in here with an `AsyncClient` or a `ThreadedClient`, and a line below."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from benchmarks.clients.base import Client
+
+_CLIENTS = {
+    "asyncssh": "asyncssh_:BareSsh",
+    "asyncio": "asyncio_telnet:BareTelnet",
+    "aioconn": "aioconn_:Aioconn",
+    "scrapli": "scrapli_:Scrapli",
+    "netmiko": "netmiko_:Netmiko",
+}
+NAMES = tuple(_CLIENTS)
+
+
+def load(name: str) -> Client:
+    module, _, cls = _CLIENTS[name].partition(":")
+    client: Client = getattr(import_module(f"benchmarks.clients.{module}"), cls)()
+    return client

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""aioconn, as scripts use it: a testbed, devices, `fan_out`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.clients.base import AsyncClient
+from benchmarks.meter import Meter
+from benchmarks.target import HOST_NAME, PASSWORD, USER, Target
+
+_TIMEOUT = 600.0
+
+
+class Aioconn(AsyncClient):
+    name = "aioconn"
+    offers = frozenset({"ssh", "telnet", "engine"})
+    packages = ("aioconn", "asyncssh", "telnetlib3")
+
+    def testbed(self, targets: Sequence[Target]) -> Any:
+        import aioconn
+
+        login = {"credentials": {"default": {"username": USER, "password": PASSWORD}}}
+        return aioconn.load(
+            {"testbed": login, "devices": {target.name: self._device(target) for target in targets}}
+        )
+
+    def _device(self, target: Target) -> dict[str, Any]:
+        path: dict[str, Any] = {"protocol": target.protocol, "ip": target.host, "port": target.port}
+        if target.protocol == "ssh":
+            path["arguments"] = {"host_key_policy": "ignore"}
+        return {"os": "iosxe", "connections": {"cli": path}}
+
+    async def open(self, target: Target) -> Any:
+        device = self.testbed([target])[target.name]
+        await device.connect()
+        return device
+
+    async def run(self, session: Any, command: str) -> str:
+        output: str = await session.execute(command, timeout=_TIMEOUT)
+        return output
+
+    async def close(self, session: Any) -> None:
+        await session.destroy_all()
+
+    def fan_out(
+        self, targets: Sequence[Target], commands: Sequence[str], limit: int, meter: Meter
+    ) -> list[int]:
+        import aioconn
+
+        async def work() -> list[int]:
+            testbed = self.testbed(targets)
+            await self.visit(targets[0], commands)
+            sizes: list[int] = []
+            with meter:
+                async for result in aioconn.fan_out(testbed, list(commands), limit=limit, timeout=_TIMEOUT):
+                    if result.error is not None:
+                        raise result.error
+                    outputs: list[str] = result.value or []
+                    sizes.append(sum(map(len, outputs)))
+            return sizes
+
+        return asyncio.run(work())
+
+    def collector(self, command: str) -> Any:
+        from aioconn.platforms.loader import load_platform
+        from aioconn.wire.dialogue import Answer, Dialogue
+        from aioconn.wire.echo import Discipline
+        from aioconn.wire.exchange import Exchange
+        from aioconn.wire.prompt import Prompts
+
+        platform = load_platform("iosxe")
+        pager = platform.pager
+        answers = (
+            [Answer(pattern=pager.pattern, send=pager.more.encode(), pager=True)] if pager is not None else []
+        )
+        exchange = Exchange(
+            command,
+            prompts=Prompts(platform, HOST_NAME),
+            discipline=Discipline.READER,
+            dialogue=Dialogue(answers),
+        )
+        exchange.start()
+        return _Collector(exchange)
+
+
+class _Collector:
+    def __init__(self, exchange: Any) -> None:
+        self._exchange = exchange
+
+    def feed(self, data: bytes) -> bool:
+        self._exchange.feed(data)
+        return self._exchange.done is not None
+
+    def text(self) -> str:
+        text: str = self._exchange.answered().text
+        return text

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""scrapli 2, the asynchronous side: libscrapli with its SSH library (libssh2)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from benchmarks.clients.base import AsyncClient
+from benchmarks.target import PASSWORD, USER, Target
+
+_TIMEOUT_NS = 600 * 10**9
+
+
+class Scrapli(AsyncClient):
+    name = "scrapli"
+    offers = frozenset({"ssh", "telnet"})
+    packages = ("scrapli",)
+    separate = True
+
+    async def open(self, target: Target) -> Any:
+        scrapli = import_module("scrapli")
+        telnet = target.protocol == "telnet"
+        session = scrapli.Cli(
+            target.host,
+            port=target.port,
+            definition_file_or_name="cisco_iosxe",
+            auth_options=scrapli.AuthOptions(username=USER, password=PASSWORD),
+            transport_options=scrapli.TransportTelnetOptions() if telnet else scrapli.TransportSsh2Options(),
+        )
+        await session.open_async()
+        return session
+
+    async def run(self, session: Any, command: str) -> str:
+        result = await session.send_input_async(command, operation_timeout_ns=_TIMEOUT_NS)
+        text: str = result.result
+        return text
+
+    async def close(self, session: Any) -> None:
+        await session.close_async()

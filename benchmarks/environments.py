@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Python that a client runs in: this one, or for a peer one of its own under .nox, made when it is first needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.clients.base import Client
+from benchmarks.target import ROOT
+
+_INSTALL_TIMEOUT = 300.0
+
+
+class CannotInstall(Exception):
+    """A peer is not to be had here; says why in a line."""
+
+
+def python_for(client: Client) -> Path:
+    """The interpreter to measure `client` with."""
+    if not client.separate:
+        return Path(sys.executable)
+    folder = ROOT / ".nox" / f"bench-{client.name}"
+    python, stamp = folder / "bin" / "python", folder / "installed"
+    wanted = client.packages[0]
+    if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
+        _run([sys.executable, "-m", "venv", "--clear", str(folder)], client)
+        _run([str(python), "-m", "pip", "install", "--quiet", wanted], client)
+        stamp.write_text(wanted)
+    return python
+
+
+def _run(command: list[str], client: Client) -> None:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise CannotInstall(f"{client.name} cannot be installed: {error}") from error
+    if done.returncode != 0:
+        said = (done.stderr.strip() or done.stdout.strip() or "no reason given").splitlines()[-1]
+        raise CannotInstall(f"{client.name} cannot be installed: {said}")

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured against: one simulated device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+USER, PASSWORD, HOST_NAME = "admin", "benchmark", "r1"
+PROMPT = f"{HOST_NAME}#"
+# What Cisco platforms are told first, by every client in the words of its own.
+OPENING = ("terminal length 0", "terminal width 512")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a device listens. `protocol` is ssh or telnet."""
+
+    name: str
+    protocol: str
+    port: int
+    host: str = "127.0.0.1"
+
+
+def bulk(size: int) -> str:
+    """The command whose output is `size` bytes long, line ends included."""
+    return f"show bulk {size}"

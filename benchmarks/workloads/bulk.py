@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A large output on one session."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.clients.base import Client
+from benchmarks.meter import Meter
+from benchmarks.target import Target, bulk
+from benchmarks.workloads.base import MEGABYTE, Case, Column, Metrics, Sizes, Workload, require
+
+
+class Bulk(Workload):
+    name = "bulk"
+    title = "A large output on one session"
+    about = (
+        "Lines of 74 bytes, as text at the end (the floor: as bytes)."
+        " Memory is what the process grew by at its peak."
+    )
+    goal = (
+        "CPU at most 1.3 times the floor's, the same per MB at any size, memory at most 2.5 times the output"
+    )
+    columns = (
+        Column(key="wall", title="wall s", ratio="wall"),
+        Column(key="per_megabyte", title="CPU ms/MB", ratio="CPU"),
+        Column(key="peak", title="memory MB", digits=0),
+        Column(key="share", title="memory ÷ output"),
+    )
+
+    def cases(self, sizes: Sizes) -> Sequence[Case]:
+        return [
+            Case(title=f"{protocol}, {count} MB", needs=protocol, devices=1, amounts={"megabytes": count})
+            for protocol, counts in (("ssh", sizes.ssh_megabytes), ("telnet", sizes.telnet_megabytes))
+            for count in counts
+        ]
+
+    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+        megabytes = case.amounts["megabytes"]
+        meter = Meter()
+        size = client.bulk(targets[0], bulk(megabytes * MEGABYTE), meter)
+        # a carriage return less for each line, and at the ends what the client takes for blank
+        require(size, megabytes * MEGABYTE * 97 // 100, "output")
+        return {
+            "wall": meter.wall,
+            "cpu": meter.cpu,
+            "per_megabyte": meter.cpu / megabytes * 1e3,
+            "peak": meter.peak / 1e6,
+            "share": meter.peak / (megabytes * MEGABYTE),
+        }

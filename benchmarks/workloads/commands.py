@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Short commands on one live session."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.clients.base import Client
+from benchmarks.meter import Meter
+from benchmarks.target import Target
+from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, require
+
+_BUDGET = 3.0  # seconds; a slow client runs fewer commands
+
+
+class Commands(Workload):
+    name = "commands"
+    title = "Short commands on one live session"
+    about = (
+        "`show clock`, one after the other. A client that is not done after 3 s is stopped there (see `n`)."
+    )
+    goal = "CPU at most 1.3 times the floor's, less than every peer's"
+    columns = (
+        Column(key="p50", title="p50 µs", digits=0, ratio="p50"),
+        Column(key="p99", title="p99 µs", digits=0),
+        Column(key="cpu", title="CPU µs/command", digits=0, ratio="CPU"),
+        Column(key="count", title="n", digits=0),
+    )
+
+    def cases(self, sizes: Sizes) -> Sequence[Case]:
+        return [
+            Case(title=f"{protocol}, {count:,} commands", needs=protocol, devices=1, amounts={"count": count})
+            for protocol in ("ssh", "telnet")
+            for count in sizes.commands
+        ]
+
+    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+        meter = Meter()
+        took = client.commands(targets[0], "show clock", case.amounts["count"], _BUDGET, meter)
+        require(min(size for _, size in took), 30, "show clock")
+        seconds = sorted(second for second, _ in took)
+        return {
+            "p50": statistics.median(seconds) * 1e6,
+            "p99": seconds[min(len(seconds) - 1, int(len(seconds) * 0.99))] * 1e6,
+            "cpu": meter.cpu / len(took) * 1e6,
+            "wall": meter.wall,
+            "count": len(took),
+        }

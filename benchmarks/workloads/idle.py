@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sessions that are open and do nothing."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Sequence
+
+from benchmarks.clients.base import Client
+from benchmarks.meter import descriptors, resident, threads
+from benchmarks.target import Target
+from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
+
+_LIMIT = 50
+
+
+class Idle(Workload):
+    name = "idle"
+    title = "Idle sessions"
+    about = "What the process grew by for each open session, the first of which is not counted."
+    goal = "at most 40 KiB, one descriptor and no thread for an SSH session"
+    columns = (
+        Column(key="memory", title="KiB/session", digits=1, ratio="memory"),
+        Column(key="descriptors", title="descriptors/session"),
+        Column(key="threads", title="threads/session"),
+    )
+
+    def cases(self, sizes: Sizes) -> Sequence[Case]:
+        return [
+            Case(
+                title=f"{protocol}, {count} sessions",
+                needs=protocol,
+                devices=count,
+                amounts={"sessions": count},
+            )
+            for protocol in ("ssh", "telnet")
+            for count in sizes.idle
+        ]
+
+    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+        seen: list[tuple[int, int, int]] = []
+
+        def look() -> None:
+            gc.collect()
+            seen.append((resident(), descriptors(), threads()))
+
+        client.idle(targets, _LIMIT, look, look)
+        memory, files, running = (
+            (after - before) / len(targets) for before, after in zip(*seen, strict=True)
+        )
+        return {"memory": memory / 1024, "descriptors": files, "threads": running}

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The benchmarks run, and what they write has its shape. No time is asserted: that is for people to read."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("results")
+    done = run("--quick", "--clients", "aioconn,asyncssh,asyncio", "--output", str(folder))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(folder / "RESULTS.md")
+    found: dict[str, Any] = json.loads((folder / "RESULTS.json").read_text())
+    found["table"] = (folder / "RESULTS.md").read_text()
+    return found
+
+
+def test_every_workload_is_measured_against_its_floor(results: dict[str, Any]) -> None:
+    cases: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in results["results"]:
+        cases.setdefault((one["workload"], one["case"]), []).append(one)
+    assert {workload for workload, _ in cases} == {"commands", "fanout", "bulk", "engine", "idle"}
+    for floor, ours in cases.values():
+        assert (floor["floor"], ours["floor"], ours["client"]) == (True, False, "aioconn")
+        for one in (floor, ours):
+            assert one["error"] is None
+            assert len(one["runs"]) == results["repeats"] == 1
+            assert one["medians"] == one["runs"][0]
+            assert all(value >= 0 for value in one["medians"].values())
+        assert set(floor["medians"]) == set(ours["medians"]) >= set(ours["ratios"])
+        for key, ratio in ours["ratios"].items():
+            assert ratio == pytest.approx(ours["medians"][key] / floor["medians"][key])
+
+
+def test_it_says_where_and_with_what(results: dict[str, Any]) -> None:
+    assert results["machine"]["cores"] >= 1
+    assert results["machine"]["python"].endswith(".".join(map(str, sys.version_info[:3])))
+    assert set(results["versions"]) >= {"aioconn", "asyncssh"}
+    assert results["table"].count("| aioconn |") == sum(
+        one["client"] == "aioconn" for one in results["results"]
+    )
+
+
+def test_wrong_names_are_refused_before_anything_is_started() -> None:
+    for arguments in (["--clients", "aiocon"], ["--size", "devices=3"], ["--size", "idle=none"]):
+        done = run("--quick", *arguments)
+        assert done.returncode == 2
+        assert arguments[1].split("=")[-1] in done.stderr or arguments[1].split("=")[0] in done.stderr
