@@ -108,7 +108,9 @@ class Login:
     questions: tuple[Reply, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)  # no slots: it caches what it compiles
+@dataclass(
+    frozen=True, kw_only=True, eq=False
+)  # no slots: it caches what it compiles; one object, one platform
 class Platform:
     """All that the CLI engine knows of an operating system.
 

@@ -71,7 +71,7 @@ def _large(buffer: bytearray, begin: int, end: int, encoding: str) -> Answered:
         size = len(buffer)
         buffer.clear()
         return Answered(text=ansi.clean(raw[len(head) : len(head) + size], encoding).strip("\n"), raw=raw)
-    plain = buffer.replace(b"\r\n", b"\n")
+    plain = buffer.translate(None, b"\r")
     buffer.clear()
     try:
         return Answered(text=plain.decode(encoding), raw=(head, tail))

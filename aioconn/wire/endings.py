@@ -7,9 +7,12 @@ with a prompt nor with a question, if it is known what those end with.
 
 from __future__ import annotations
 
+import functools
+
 _META = frozenset(".^$*+?{}[]\\|()")
 
 
+@functools.lru_cache(maxsize=1024)
 def of(pattern: str) -> frozenset[str] | None:
     """The last characters that a match of `pattern` up to the end of a text can have; None if that is not plain."""
     branches = _branches(pattern)

@@ -8,12 +8,13 @@ count as a prompt, and all others are at most a candidate that has to be proven.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from aioconn.platforms.model import HOST, Mode, Platform
+from aioconn.platforms.model import Mode, Platform
 from aioconn.wire import ansi, endings
 
 LINE_LIMIT = 512
@@ -44,45 +45,77 @@ class PromptMatch:
     strength: Strength = Strength.SURE
 
 
+class _Patterns:
+    """What is the same for every device of a platform: compiled once, shared by all."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.modes = list(platform.modes.values())
+        self.places: list[list[str]] = []
+        branches = []
+        for index, mode in enumerate(self.modes):
+            pieces = mode.prompt.split("{host}")
+            names = [f"host__{index}_{place}" for place in range(len(pieces) - 1)]
+            named = pieces[0] + "".join(
+                f"(?P<{name}>{platform.host}){piece}" for name, piece in zip(names, pieces[1:], strict=True)
+            )
+            self.places.append(names)
+            branches.append(f"(?P<mode__{index}>{named})")
+        self.whole = re.compile(f"^(?:{'|'.join(branches)})$")
+        self.everywhere = all(self.places)
+        self.singly = (
+            [re.compile(f"^(?:{_with_host(mode.prompt, platform.host)})$") for mode in self.modes]
+            if any(mode.leader for mode in self.modes)
+            else []
+        )
+        self.finals = _finals(self.modes)
+
+    def mode_of(self, found: re.Match[str]) -> int:
+        """Which mode's branch matched; groups of the patterns' own may stand inside it."""
+        return next(i for i in range(len(self.modes)) if found[f"mode__{i}"] is not None)
+
+
+@functools.lru_cache(maxsize=256)
+def _patterns_of(platform: Platform) -> _Patterns:
+    return _Patterns(platform)
+
+
+class _Exact:
+    """The patterns with one device's name in them. Compiling them costs half a millisecond: only when needed."""
+
+    def __init__(self, modes: Sequence[Mode], host: str) -> None:
+        named = _name(host)
+        self.whole = _joined(modes, named, "^{}$")
+        self.any_end = _joined(modes, named, "{}$")
+        self.heads = [re.compile(_with_host(mode.prompt, named)) for mode in modes]
+
+
 class Prompts:
     """The prompts of one platform, for any device or, with `host`, for one."""
 
-    __slots__ = (
-        "_any_end",
-        "_heads",
-        "_modes",
-        "_singly",
-        "_whole",
-        "_whole_of_any",
-        "finals",
-        "host",
-        "platform",
-    )
+    __slots__ = ("_exact", "_heads", "_patterns", "_seen", "finals", "host", "platform")
 
     def __init__(self, platform: Platform, host: str | None = None) -> None:
         self.platform = platform
         self.host = host
-        self._modes = list(platform.modes.values())
-        named = HOST if host is None else _name(host)
-        self._whole = _joined(self._modes, named, "^{}$")
-        self._whole_of_any = self._whole if host is None else _joined(self._modes, HOST, "^{}$")
-        self._any_end = None if host is None else _joined(self._modes, named, "{}$")
-        self._heads = [re.compile(_with_host(mode.prompt, named)) for mode in self._modes]
-        self._singly = (
-            [re.compile(f"^(?:{_with_host(mode.prompt, HOST)})$") for mode in self._modes]
-            if any(mode.leader for mode in self._modes)
-            else []
-        )
-        self.finals = _finals(self._modes)
+        self._patterns = _patterns_of(platform)
+        self._exact: _Exact | None = None
+        self._heads: list[re.Pattern[str]] | None = None
+        self._seen = ""
+        self.finals = self._patterns.finals
 
     def learned(self, host: str) -> Prompts:
         """The same prompts, of the device that calls itself `host`."""
         return self if host == self.host else Prompts(self.platform, host)
 
+    def _of_host(self, host: str) -> _Exact:
+        if self._exact is None:
+            self._exact = _Exact(self._patterns.modes, host)
+        return self._exact
+
     @property
     def has_leaders(self) -> bool:
         """Whether lines above a prompt may belong to it."""
-        return bool(self._singly)
+        return bool(self._patterns.singly)
 
     def at_end(self, data: bytes | bytearray, start: int = 0) -> PromptMatch | None:
         """The prompt that ends `data[start:]`, if one does."""
@@ -106,42 +139,90 @@ class Prompts:
         self, data: bytes | bytearray, start: int, line_begin: int, text: str, *, whole: bool
     ) -> PromptMatch | None:
         begin = line_begin
-        found = self._whole.match(text)
-        sure = found is not None and whole and self._bears_name(found[0])
-        if found is None and self._any_end is not None and (found := self._whole_of_any.match(text)) is None:
-            # an output that does not end with a newline runs into the prompt
-            if (found := self._any_end.search(text)) is None or not self._bears_name(found[0]):
-                return None
-            begin = raw_begin(data, line_begin, len(data), found[0])
+        patterns = self._patterns
+        found = patterns.whole.match(text)
+        sure = whole and found is not None and self._names_us(found)
+        if not sure and self.host is not None:
+            sure, found, begin = self._look_closer(data, line_begin, text, found, whole=whole)
         if found is None:
             return None
-        mode = self._modes[int((found.lastgroup or "mode__0").removeprefix("mode__"))]
+        mode = patterns.modes[patterns.mode_of(found)]
         if begin == line_begin:
             mode, begin = self._with_leader(data, start, line_begin, found[0], mode)
+        if sure:
+            self._seen = found[0]
         return PromptMatch(
             mode=mode.name,
             text=found[0],
             begin=begin,
             line_begin=line_begin,
-            host=self.host if sure and self.host is not None else _host_in(mode, found[0]),
+            host=self.host if sure and self.host is not None else _host_in(self.platform, mode, found[0]),
             strength=Strength.SURE if sure else Strength.DOUBTFUL,
         )
 
+    def _look_closer(
+        self,
+        data: bytes | bytearray,
+        line_begin: int,
+        text: str,
+        found: re.Match[str] | None,
+        *,
+        whole: bool,
+    ) -> tuple[bool, re.Match[str] | None, int]:
+        """Whether a line that did not show our name at first sight does, or ends with a prompt that does."""
+        assert self.host is not None
+        if self.host[:_SHOWN_OF_HOST] not in text and self._patterns.everywhere:
+            return False, found, line_begin
+        exact = self._of_host(self.host)
+        if (own := exact.whole.match(text)) is not None and self._bears_name(own[0]):
+            return whole, own, line_begin
+        if found is not None or own is not None:
+            return False, found or own, line_begin
+        # an output that does not end with a newline runs into the prompt
+        if (own := exact.any_end.search(text)) is None or not self._bears_name(own[0]):
+            return False, None, line_begin
+        return False, own, raw_begin(data, line_begin, len(data), own[0])
+
+    def _names_us(self, found: re.Match[str]) -> bool:
+        """Whether a prompt shows the name that was learned, whole or cut as IOS cuts long ones."""
+        if self.host is None:
+            return True
+        places = self._patterns.places[self._patterns.mode_of(found)]
+        if not places:
+            return True
+        for place in places:
+            if (shown := found[place]) is None:
+                continue
+            # the name as it was learned may begin with a user ("me@r1") that stands before the pattern's {host}
+            begin = found.end(place) - len(self.host)
+            if shown == self.host or (
+                len(shown) < len(self.host)
+                and found.string.startswith(self.host, max(begin, 0))
+                and (begin <= 0 or not _USER.search(found.string[begin - 1] + "@"))
+            ):
+                return True
+            if len(shown) >= _SHOWN_OF_HOST and self.host.startswith(shown):
+                return True
+        return False
+
     def _bears_name(self, text: str) -> bool:
-        """Whether a prompt shows the name that was learned; a pattern may have branches without it ("#")."""
+        """The same for text that may have matched a branch of a pattern without the name in it ("#")."""
         return self.host is None or self.host[:_SHOWN_OF_HOST] in text or not self._has_place_for_name(text)
 
     def _has_place_for_name(self, text: str) -> bool:
-        found = self._whole.match(text)
-        return found is None or "{host}" in self._modes[int((found.lastgroup or "mode__0")[6:])].prompt
+        found = self._patterns.whole.match(text)
+        return found is None or bool(self._patterns.places[self._patterns.mode_of(found)])
 
     def _with_leader(
         self, data: bytes | bytearray, start: int, line_begin: int, text: str, mode: Mode
     ) -> tuple[Mode, int]:
         """The mode that the line above tells, where several show the same prompt, and where that line begins."""
-        if not self._singly or line_begin <= start:
+        patterns = self._patterns
+        if not patterns.singly or line_begin <= start:
             return mode, line_begin
-        able = [one for one, pattern in zip(self._modes, self._singly, strict=True) if pattern.match(text)]
+        able = [
+            one for one, single in zip(patterns.modes, patterns.singly, strict=True) if single.match(text)
+        ]
         for one in able:
             if (begin := _leader_begin(data, start, line_begin, one.leader)) < line_begin:
                 return one, begin
@@ -149,28 +230,42 @@ class Prompts:
 
     def is_prompt(self, text: str) -> bool:
         """Whether `text` (rendered, without trailing blanks) is a prompt of this device and nothing else."""
-        return self._whole.match(text) is not None
+        found = self._patterns.whole.match(text)
+        if self.host is None or (found is not None and self._names_us(found)):
+            return found is not None
+        return self._of_host(self.host).whole.match(text) is not None
 
     def begin_of(self, data: bytes | bytearray, start: int, line_begin: int, text: str) -> int:
         """Where the prompt `text`, which stands on the line at `line_begin`, begins with the lines above it."""
-        return self._with_leader(data, start, line_begin, text, self._modes[0])[1]
+        return self._with_leader(data, start, line_begin, text, self._patterns.modes[0])[1]
 
     def tail(self, text: str) -> str | None:
         """The prompt of this device that `text` (rendered, without trailing blanks) ends with."""
-        if self._any_end is None or (found := self._any_end.search(text)) is None:
+        if self.host is None or (found := self._of_host(self.host).any_end.search(text)) is None:
             return text if self.is_prompt(text) else None
         return found[0] if self._bears_name(found[0]) else None
 
     def cut_prefix(self, text: str) -> str | None:
         """What follows a prompt of this device at the start of `text`; None if there is none."""
-        for head in self._heads:
+        if self._seen and text.startswith(self._seen):
+            return text[len(self._seen) :].lstrip(" ")
+        for head in self._head_patterns():
             if found := head.match(text):
                 return text[found.end() :].lstrip(" ")
         return None
 
+    def _head_patterns(self) -> list[re.Pattern[str]]:
+        if self.host is not None:
+            return self._of_host(self.host).heads
+        if self._heads is None:
+            host = self.platform.host
+            self._heads = [re.compile(_with_host(mode.prompt, host)) for mode in self._patterns.modes]
+        return self._heads
+
     def is_leader(self, text: str) -> bool:
         """Whether a line (rendered) may belong to the prompt below it."""
-        return any(mode.leader is not None and re.fullmatch(mode.leader, text) for mode in self._modes)
+        modes = self._patterns.modes
+        return any(mode.leader is not None and re.fullmatch(mode.leader, text) for mode in modes)
 
 
 def raw_begin(data: bytes | bytearray, begin: int, end: int, prompt: str) -> int:
@@ -206,7 +301,7 @@ def _joined(modes: Sequence[Mode], host: str, frame: str) -> re.Pattern[str]:
     return re.compile(frame.format(f"(?:{'|'.join(branches)})"))
 
 
-def _host_in(mode: Mode, text: str) -> str:
+def _host_in(platform: Platform, mode: Mode, text: str) -> str:
     """The part of a prompt that names the device; empty where the pattern has no place for it.
 
     With the user before it ("me@r1") where the pattern leaves that open: an output that does not end with a newline
@@ -214,8 +309,8 @@ def _host_in(mode: Mode, text: str) -> str:
     """
     if "{host}" not in mode.prompt:
         return ""
-    pattern = mode.prompt.replace("{host}", f"(?P<host__>{HOST})", 1)
-    found = re.fullmatch(_with_host(pattern, HOST), text)
+    pattern = mode.prompt.replace("{host}", f"(?P<host__>{platform.host})", 1)
+    found = re.fullmatch(_with_host(pattern, platform.host), text)
     if found is None or not found["host__"]:
         return ""
     user = _USER.search(text, 0, found.start("host__"))
