@@ -6,6 +6,7 @@ Everything here is one caller's at a time; order, deadlines and recovery are the
 
 from __future__ import annotations
 
+import functools
 import re
 import time
 from collections.abc import Iterable, Sequence
@@ -39,6 +40,15 @@ from aioconn.wire.probe import ProbeLine
 
 # A refusal stands at the beginning or the end of an answer; a long table that quotes one is none.
 _FAILURE_HEAD, _FAILURE_TAIL = 4096, 1024
+
+
+@functools.lru_cache(maxsize=256)
+def _paging(platform: Platform) -> Dialogue:
+    """The answers that every command of a platform may need."""
+    pager = platform.pager
+    if pager is None:
+        return Dialogue([])
+    return Dialogue([Answer(pattern=pager.pattern, send=pager.more.encode(), pager=True)])
 
 
 class CommandLine:
@@ -143,6 +153,8 @@ class CommandLine:
             raise SessionBroken("the session is not at a prompt", **self._where, seen=shell.seen())
 
     def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:
+        if not reply and not answers:
+            return _paging(self.platform)
         found = [*answers]
         for pattern, answer in (reply or {}).items():
             secret = isinstance(answer, Secret)
@@ -150,9 +162,7 @@ class CommandLine:
             found.append(
                 Answer(pattern=pattern, send=text.encode() + self.platform.newline.encode(), secret=secret)
             )
-        if (pager := self.platform.pager) is not None:
-            found.append(Answer(pattern=pager.pattern, send=pager.more.encode(), pager=True))
-        return Dialogue(found)
+        return Dialogue([*found, *_paging(self.platform).answers])
 
     def _failure_in(self, text: str) -> str | None:
         pattern = self.platform.failure_pattern

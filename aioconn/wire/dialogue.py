@@ -44,10 +44,10 @@ class Dialogue:
     that ends it does: a line of an output is no question.
     """
 
-    __slots__ = ("_answers", "_joined", "finals")
+    __slots__ = ("_joined", "answers", "finals")
 
     def __init__(self, answers: Sequence[Answer]) -> None:
-        self._answers = answers
+        self.answers = answers
         self._joined = _join(answers) if answers else None
         self.finals = _finals(answers)
         """The bytes with which a question can end; None if its pattern does not tell."""
@@ -72,7 +72,7 @@ class Dialogue:
         found = self._joined.search(text.rstrip()) or self._joined.search(text)
         if found is None or (stop < size and text[found.end() :].strip()):
             return None
-        answer = self._answers[int((found.lastgroup or "a0")[1:])]
+        answer = self.answers[int((found.lastgroup or "a0")[1:])]
         if answer.pager:
             if stop < size:
                 return None

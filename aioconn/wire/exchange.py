@@ -7,6 +7,7 @@ answer is complete. `quiet_after` asks the owner to call `quiet()` once nothing 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -102,7 +103,7 @@ class Exchange:
         self._lead = lead
         self._buffer = bytearray()
         self._has_line = False
-        self._inert = _inert(prompts, dialogue)
+        self._inert = _inert(prompts.finals, dialogue.finals)
         self._search = EchoSearch(command, prompts, behind_prompt=lead)
         self._echo_end: int | None = 0 if discipline is Discipline.NONE else None
         self._answered_to = 0
@@ -351,9 +352,9 @@ class Exchange:
         return assemble(self._buffer, begin, end, self._cuts(begin, end), encoding)
 
 
-def _inert(prompts: Prompts, dialogue: Dialogue) -> frozenset[int]:
+@functools.lru_cache(maxsize=1024)
+def _inert(prompts: frozenset[int], questions: frozenset[int] | None) -> frozenset[int]:
     """The bytes that can end neither a prompt nor a question; none if the patterns do not tell."""
-    questions = dialogue.finals
-    if not prompts.finals or questions is None:
+    if not prompts or questions is None:
         return frozenset()
-    return _EVERY_BYTE - prompts.finals - questions - _NEVER_INERT
+    return _EVERY_BYTE - prompts - questions - _NEVER_INERT
