@@ -63,10 +63,9 @@ def _large(buffer: bytearray, begin: int, end: int, encoding: str) -> Answered:
     del buffer[end:]
     head = bytes(buffer[:begin])
     del buffer[:begin]
-    reversible = encoding.lower().replace("_", "-") in ("utf-8", "utf8") and buffer.count(
-        b"\n"
-    ) == buffer.count(b"\r\n")
-    if not reversible or not ansi.is_plain(buffer):
+    ends = buffer.count(b"\r\n")  # the dearest of these looks: taken once
+    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    if not utf8 or ansi.paints(buffer) or not ends == buffer.count(b"\n") == buffer.count(b"\r"):
         raw = head + buffer + tail
         size = len(buffer)
         buffer.clear()
