@@ -42,6 +42,9 @@ def behind(data: bytes, command: str) -> bytes | None:
         # readline's wrap, the blank being its own or the command's
         (LONG[:40].encode() + b" \r" + LONG[40:].encode() + b"\r\n", LONG),
         (b"show run \rning-config\r\n", "show running-config"),
+        # the same on a terminal with automatic margins, also below telnet
+        (LONG[:41].encode() + b"\r" + LONG[40:].encode() + b"\r\n", LONG),
+        (b"r1# " + LONG[:41].encode() + b"\r\x00" + LONG[40:].encode() + b"\r\n", LONG),
         # broken by the device at the edge of its window, with and without a prompt
         (LONG[:40].encode() + b"\r\n" + LONG[40:80].encode() + b"\r\n" + LONG[80:].encode() + b"\r\n", LONG),
         (b"r1# " + LONG[:36].encode() + b"\r\n" + LONG[36:].encode() + b"\r\n", LONG),

@@ -505,6 +505,18 @@ def test_a_pager_leaves_no_trace(pager: bytes, then: bytes, streaming: bool) -> 
         assert got == "a\nb\nc\n d", position
 
 
+@pytest.mark.parametrize("streaming", [False, True])
+@pytest.mark.parametrize("then", [ERASE, b"\r          \r", b"\r\x1b[K"])
+def test_a_pager_that_the_prompt_is_painted_over(then: bytes, streaming: bool) -> None:
+    talk = exchange("show x", streaming=streaming)
+    assert talk.feed(b"show x\r\na\r\nb\r\n --More-- \x00") == b" "
+    taken = talk.take() if streaming else b""
+    talk.feed(then + b"r1# ")
+    assert talk.done is not None
+    got = ansi.clean(taken + talk.take()) if streaming else text_of(talk)
+    assert got == "a\nb"
+
+
 def test_a_pager_in_the_middle_of_a_line() -> None:
     talk = exchange("show version")
     assert talk.feed(b"show version\r\n'--one'  --More-- \x00") == b" "
