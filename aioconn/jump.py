@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from aioconn import options as option_sets
@@ -30,15 +29,13 @@ class JumpLink:
         self._tasks: dict[int, asyncio.Task[SshLink]] = {}
         self._waiters: dict[int, int] = {}
 
-    async def get(
-        self, opener: Callable[[SshLink | None], Awaitable[SshLink]], through: SshLink | None
-    ) -> SshLink:
-        """The live link (through another one, if given), opened with `opener` if there is none."""
+    async def get(self, path: Path, credentials: Credentials, through: SshLink | None) -> SshLink:
+        """The live link (through another one, if given); opened over `path` if there is none."""
         key = id(through) if through is not None else 0
         if (link := self._links.get(key)) is not None and not link.closed:
             return link
         if (task := self._tasks.get(key)) is None:
-            task = self._tasks[key] = asyncio.ensure_future(opener(through))
+            task = self._tasks[key] = asyncio.ensure_future(self._open(path, credentials, through))
             task.add_done_callback(lambda done: self._settle(key, done))
         self._waiters[key] = self._waiters.get(key, 0) + 1
         try:
@@ -57,7 +54,7 @@ class JumpLink:
         if not task.cancelled() and task.exception() is None:
             self._links[key] = task.result()
 
-    async def open(self, path: Path, credentials: Credentials, tunnel: SshLink | None) -> SshLink:
+    async def _open(self, path: Path, credentials: Credentials, tunnel: SshLink | None) -> SshLink:
         """A new link to this device over `path`."""
         from aioconn.protocols.cli_options import CliOptions
         from aioconn.transport.ssh import SshLink as Link

@@ -448,9 +448,6 @@ class ConnectionManager:
     async def link(self, *, through: Any = None) -> Any:
         """This device's own SSH link as a jump host: connected once, shared by all devices behind it."""
         self._claim_loop()
-        return await self._jump.get(self._open_jump, through)
-
-    async def _open_jump(self, through: Any) -> Any:
         device = self.device
         candidates = [
             path for path in self._paths(None) if path.protocol in (None, "ssh") and not path.command
@@ -461,7 +458,6 @@ class ConnectionManager:
         if not candidates:
             raise UnknownPath("a jump host needs a path with protocol ssh", device=self._name)
         path = candidates[0]
-        tunnel = through
         for hop in path.proxy if through is None else ():
-            tunnel = await device.manager_of(hop).link(through=tunnel)
-        return await self._jump.open(path, device.credentials.under(path.credentials), tunnel)
+            through = await device.manager_of(hop).link(through=through)
+        return await self._jump.get(path, device.credentials.under(path.credentials), through)

@@ -91,6 +91,13 @@ class CommandLine:
         shell = self.shell
         started = time.perf_counter()
         await shell.run(exchange, exchange.start())
+        if exchange.refused is not None and exchange.unanswered:
+            raise MissingValue(
+                "the device asks for a password and none is configured",
+                **self._where,
+                seen=exchange.refused,
+                hint="add credentials.enable.password, or the option enable: false",
+            )
         if exchange.refused is not None:
             raise CommandError(
                 "the device asked again for what it was told", **self._where, seen=exchange.refused
@@ -201,27 +208,19 @@ class CommandLine:
     async def step(self, step: Step, *, check: bool) -> Output:
         answers = []
         for question in step.replies:
-            if question.secret is not None:
-                password = self._password(question.secret, question.pattern)
-                send, secret = password.encode(), True
-            else:
-                send, secret = question.answer.encode(), False
-            if question.newline:
-                send += self.platform.newline.encode()
-            answers.append(Answer(pattern=question.pattern, send=send, secret=secret))
+            secret = question.secret is not None
+            text = question.answer if question.secret is None else self._password(question.secret)
+            send = (text or "").encode() + (self.platform.newline.encode() if question.newline else b"")
+            missing = text is None
+            answers.append(Answer(pattern=question.pattern, send=send, secret=secret, missing=missing))
         return await self.run(step.send, reply=None, check=check, answers=answers)
 
-    def _password(self, name: str, asked: str) -> str:
+    def _password(self, name: str) -> str | None:
+        """The password that a step may be asked for; None if there is none, which only matters if it is asked."""
         if name == "enable":
-            password = self._credentials.enable_password()
-            if password is None:
-                raise MissingValue(
-                    "privileged mode may ask for a password and none is configured",
-                    **self._where,
-                    hint="add credentials.enable.password, or the option enable: false",
-                )
-            return password
-        return self._credentials.require_password(name)
+            return self._credentials.enable_password()
+        password = self._credentials.get(name).password
+        return password.reveal() if password is not None else None
 
     # ------------------------------------------------------------------ configuration
 

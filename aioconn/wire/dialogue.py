@@ -21,6 +21,7 @@ class Answer:
     send: bytes
     secret: bool = False
     pager: bool = False
+    missing: bool = False
 
     def __repr__(self) -> str:
         return f"Answer({self.pattern!r}, {'***' if self.secret else self.send!r})"

@@ -42,7 +42,8 @@ class Exchange:
     reads the command, and only an echo behind a prompt counts. On devices whose tty repeats what is typed while
     something else is printing, that tells the command's own answer from what is left of an earlier one. `confirm`
     makes a probe that follows the prompt decide whether it was one. `late` is what arrives once the exchange is over;
-    it is no part of the answer.
+    it is no part of the answer. `refused` is a question that ended the exchange: asked again, or `unanswered` because
+    nobody has told us the answer.
     """
 
     __slots__ = (
@@ -72,6 +73,7 @@ class Exchange:
         "quiet_after",
         "refused",
         "streaming",
+        "unanswered",
     )
 
     def __init__(
@@ -92,6 +94,7 @@ class Exchange:
         self.quiet_after: float | None = None
         self.echoed = False
         self.refused: str | None = None
+        self.unanswered = False
         self.streaming = streaming
         self.late = bytearray()
         self._prompts = prompts
@@ -201,6 +204,9 @@ class Exchange:
             return b""
         self._answered_to = question.end
         answer = question.answer
+        if answer.missing:
+            self.refused, self.unanswered = question.text, True
+            return b""
         if answer.secret:
             if answer in self._secrets_sent:
                 # asked again: the first answer was refused, and an account is locked by trying again

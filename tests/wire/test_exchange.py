@@ -623,3 +623,11 @@ def test_nothing_that_arrives_raises(pieces: list[bytes]) -> None:
                         talk.take()
                 if talk.done is not None and not streaming:
                     assert raw_of(talk) + bytes(talk.late) == b"".join(pieces)
+
+
+def test_a_question_whose_answer_nobody_knows_ends_it_at_once() -> None:
+    talk = exchange("enable", answers=[Answer(pattern="Password:", send=b"", missing=True)])
+    talk.feed(b"enable\r\n")
+    assert talk.feed(b"Password: ") == b""
+    assert talk.ended
+    assert (talk.refused, talk.unanswered) == ("Password:", True)
