@@ -12,9 +12,8 @@ import functools
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, ClassVar, Concatenate, Generic, ParamSpec, TypeVar
 
 from aioconn import options as option_sets
 from aioconn.credentials import Credentials
@@ -40,7 +39,7 @@ from aioconn.events import (
     ServiceStarted,
 )
 from aioconn.path import Path
-from aioconn.policy import CLOSE_TIMEOUT, COMMAND_TIMEOUT, CONNECT_TIMEOUT
+from aioconn.request import BaseOptions, Request
 from aioconn.transport.base import Progress
 
 P = ParamSpec("P")
@@ -60,81 +59,7 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaseOptions:
-    """Options that every connection class has; times in seconds."""
-
-    timeout: float = COMMAND_TIMEOUT
-    connect_timeout: float = CONNECT_TIMEOUT
-    close_timeout: float = CLOSE_TIMEOUT
-
-    def __post_init__(self) -> None:
-        for name in ("timeout", "connect_timeout", "close_timeout"):
-            if not getattr(self, name) > 0:
-                raise ValueError(f"{name}: {getattr(self, name)} is not above zero")
-
-
 O_co = TypeVar("O_co", bound=BaseOptions, covariant=True)
-
-
-class Environment(Protocol):
-    """What a connection asks of its device's manager."""
-
-    async def admit(self, connection: BaseConnection[Any]) -> None:
-        """Wait until the device can bear one more session and login; raises LimitReached."""
-        ...
-
-    def admitted(self, connection: BaseConnection[Any]) -> bool:
-        """Whether `admit` has let it in."""
-        ...
-
-    def opened(self, connection: BaseConnection[Any]) -> None:
-        """The attempt has ended, well or not: the next one may begin."""
-        ...
-
-    def leave(self, connection: BaseConnection[Any]) -> None:
-        """The session that was admitted is gone. A plain function; unadmitted ones may be named as well."""
-        ...
-
-    def crowd(self) -> str:
-        """Who holds the sessions that a connection waits for, in one line."""
-        ...
-
-    async def jump(self, connection: BaseConnection[Any]) -> Any:
-        """The link through which this connection's path goes (an SSH link), or None."""
-        ...
-
-
-class Alone:
-    """The environment of a connection without a manager: no limits, no jump hosts."""
-
-    async def admit(self, connection: BaseConnection[Any]) -> None: ...
-
-    def admitted(self, connection: BaseConnection[Any]) -> bool:
-        return True
-
-    def opened(self, connection: BaseConnection[Any]) -> None: ...
-
-    def leave(self, connection: BaseConnection[Any]) -> None: ...
-
-    def crowd(self) -> str:
-        return ""
-
-    async def jump(self, connection: BaseConnection[Any]) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """All that a connection is made from. `arguments` are the caller's keyword arguments."""
-
-    device: str
-    path: Path
-    alias: str = "default"
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    credentials: Credentials = field(default_factory=Credentials)
-    platform: Any = None
-    listeners: Listeners = field(default_factory=Listeners)
-    environment: Environment = field(default_factory=Alone)
 
 
 def service(

@@ -7,11 +7,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from aioconn import options as option_sets
-from aioconn.connection import BaseOptions
 from aioconn.credentials import Credentials
 from aioconn.errors import ConnectTimeout, MissingValue
 from aioconn.path import Path
 from aioconn.policy import CLOSE_TIMEOUT
+from aioconn.request import BaseOptions
 from aioconn.transport.base import Progress
 
 if TYPE_CHECKING:

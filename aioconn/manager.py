@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from aioconn.connection import BaseConnection, Request, State
+from aioconn.connection import BaseConnection, State
 from aioconn.credentials import Credentials
 from aioconn.errors import (
     AliasInUse,
@@ -32,6 +32,7 @@ from aioconn.limits import Budget
 from aioconn.path import Path
 from aioconn.policy import Limits
 from aioconn.protocols.registry import class_for
+from aioconn.request import Request
 
 DEFAULT_ALIAS = "default"
 CLI_PROTOCOLS = ("ssh", "telnet", "command")

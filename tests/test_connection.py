@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from aioconn.connection import BaseConnection, BaseOptions, Request, State, service
+from aioconn.connection import BaseConnection, State, service
 from aioconn.credentials import Credential, Credentials, Secret
 from aioconn.errors import (
     CommandTimeout,
@@ -22,6 +22,7 @@ from aioconn.errors import (
 )
 from aioconn.events import Closed, Event, Listeners, Opened, OpenFailed, ServiceFinished
 from aioconn.path import Path
+from aioconn.request import BaseOptions, Request
 
 
 class LineServer:

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, overload
 
-from aioconn.connection import BaseConnection, BaseOptions, Request, State, service
+from aioconn.connection import BaseConnection, State, service
 from aioconn.errors import AioconnError, Phase, PromptNotFound, SessionBroken, ShellRefused
 from aioconn.events import Unsolicited
 from aioconn.platforms.loader import load_platform
@@ -20,6 +20,7 @@ from aioconn.protocols.cli_options import CliOptions, Replies
 from aioconn.protocols.commandline import CommandLine
 from aioconn.protocols.shell import Shell
 from aioconn.protocols.terminals import open_terminal
+from aioconn.request import BaseOptions, Request
 from aioconn.results import Output
 from aioconn.transport.base import Terminal
 from aioconn.wire import ansi

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aioconn.connection import BaseOptions
 from aioconn.credentials import Secret
+from aioconn.request import BaseOptions
 from aioconn.transport.ssh_options import SshOptions
 
 Replies = Mapping[str, "str | Secret"]
