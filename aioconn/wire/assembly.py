@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aioconn.wire import ansi
 
-_SMALL = 1 << 20
+_SMALL = 1 << 16
 
 # what may come late of a pager (its colours' end), and how a device begins to paint over one
 _STYLE = re.compile(rb"(?:\x1b\[[0-9;]*m)+")
