@@ -47,6 +47,10 @@ R = TypeVar("R")
 C = TypeVar("C", bound="BaseConnection[Any]")
 
 
+# The phases that cost us work rather than waiting: the key exchange is the dearest part of a connection.
+_WORK = (Phase.RESOLVE, Phase.TCP, Phase.KEX)
+
+
 class State(StrEnum):
     """What a connection is doing. One method, `_enter`, changes it."""
 
@@ -264,7 +268,7 @@ class BaseConnection(ABC, Generic[O_co]):
         """Open, as the holder of the turn."""
         self._enter(State.OPENING)
         self._closing = None
-        self._progress = Progress(self._emit_phase if self.listeners else None)
+        self._progress = Progress(self._phase_reached)
         started = time.monotonic()
         deadline = asyncio.timeout(timeout)
         try:
@@ -297,8 +301,11 @@ class BaseConnection(ABC, Generic[O_co]):
             elapsed = time.monotonic() - started
             self.listeners.emit(Opened(device=self.device, alias=self.alias, path=self.via, elapsed=elapsed))
 
-    def _emit_phase(self, phase: Phase) -> None:
-        self.listeners.emit(Opening(device=self.device, alias=self.alias, path=self.via, phase=phase))
+    def _phase_reached(self, phase: Phase) -> None:
+        if phase not in _WORK:
+            self._request.environment.opened(self)
+        if self.listeners:
+            self.listeners.emit(Opening(device=self.device, alias=self.alias, path=self.via, phase=phase))
 
     def _emit_open_failed(self, error: BaseException, elapsed: float) -> None:
         if self.listeners:

@@ -35,6 +35,7 @@ from aioconn.protocols.registry import class_for
 from aioconn.request import Request
 
 DEFAULT_ALIAS = "default"
+GATE_HOLD = 1.0
 CLI_PROTOCOLS = ("ssh", "telnet", "command")
 
 
@@ -102,7 +103,7 @@ class ConnectionManager:
         self._connections: dict[str, BaseConnection[Any]] = {}
         self._fingerprints: dict[str, tuple[Any, ...]] = {}
         self._openings: dict[str, _Opening] = {}
-        self._in_gate: set[BaseConnection[Any]] = set()
+        self._in_gate: dict[BaseConnection[Any], asyncio.TimerHandle] = {}
         self._jump = JumpLink(device.name)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alias_in_use: contextvars.ContextVar[str | None] = contextvars.ContextVar(
@@ -417,14 +418,17 @@ class ConnectionManager:
         await self._budget.take(connection)
         if (gate := self.device.connect_gate) is not None:
             await gate.acquire()
-            self._in_gate.add(connection)
+            # what takes longer is waiting for its device, not working: it must not keep others out
+            self._in_gate[connection] = asyncio.get_running_loop().call_later(
+                GATE_HOLD, self.opened, connection
+            )
 
     def admitted(self, connection: BaseConnection[Any]) -> bool:
         return self._budget.holds(connection)
 
     def opened(self, connection: BaseConnection[Any]) -> None:
-        if connection in self._in_gate:
-            self._in_gate.discard(connection)
+        if (timer := self._in_gate.pop(connection, None)) is not None:
+            timer.cancel()
             if (gate := self.device.connect_gate) is not None:
                 gate.release()
 

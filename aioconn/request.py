@@ -39,7 +39,7 @@ class Environment(Protocol):
         ...
 
     def opened(self, connection: Any) -> None:
-        """The attempt has ended, well or not: the next one may begin."""
+        """The work of the attempt is done, or it has failed: the next one may begin. May be called again."""
         ...
 
     def leave(self, connection: Any) -> None:

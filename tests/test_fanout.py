@@ -133,3 +133,16 @@ async def test_leaving_the_testbed_under_cancellation_still_closes_all(lab: Lab)
             await task
         await asyncio.sleep(0.05)
         assert sum(served.sessions for served in lab.devices.values()) == 0, wait
+
+
+async def test_silent_devices_keep_nobody_out(lab: Lab) -> None:
+    for number in range(60):
+        await lab.add(f"silent{number}", protocols=("ssh",), faults=Faults(half_open=True))
+    for number in range(5):
+        await lab.add(f"good{number}", protocols=("ssh",))
+    testbed = aioconn.load(lab.testbed())
+    results = {
+        result.device: result async for result in aioconn.fan_out(testbed, "show clock", limit=65, timeout=3)
+    }
+    assert [name for name, result in results.items() if result.ok] == [f"good{number}" for number in range(5)]
+    assert all(isinstance(results[f"silent{n}"].error, ConnectTimeout) for n in range(60))
