@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from aioconn.errors import AuthenticationFailed, CommandRejected, ShellRefused
+from aioconn.errors import (
+    AuthenticationFailed,
+    CommandRejected,
+    ConnectTimeout,
+    HostUnreachable,
+    ShellRefused,
+)
 from tests.integration.conftest import Load
 from tests.integration.servers.frr import ENABLE, IDLE, MOTD, PASSWORD, Frr
 from tests.integration.servers.tap import Tap
@@ -150,5 +156,10 @@ async def test_a_crowd_before_a_short_queue(load: Load, frr: Frr, gated: bool) -
     results = await testbed.execute("show version", limit=3 if gated else 80, timeout=12)
     assert loop.time() - started < 20
     assert len(results) == 80
-    assert set(results.failed) == set()
-    assert len(set(results.ok.values())) == 1
+    # the kernel forgets some of those that found no place, and they never hear a byte: that is told as what it is
+    forgotten = results.failed
+    assert not gated or not forgotten
+    assert all(isinstance(error, (ConnectTimeout, HostUnreachable)) for error in forgotten.values())
+    again = await testbed.execute("show version", list(forgotten), limit=3, timeout=12)
+    assert set(again.failed) == set()
+    assert len({*results.ok.values(), *again.ok.values()}) == 1
