@@ -264,6 +264,7 @@ class CliConnection(BaseConnection[CliOptions]):
             await line.log_in(credential, authenticated=opened.authenticated)
             self._progress.phase = Phase.PROMPT
             await line.settle()
+            shell.check()  # lost in the very turn that brought the last prompt
         except SessionBroken as error:
             raise ShellRefused(
                 "the device ended the session before it was ready",

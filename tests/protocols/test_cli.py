@@ -415,6 +415,31 @@ async def test_no_line_free(pair: Any, protocol: str) -> None:
     assert "Version" in await device.execute("show version")
 
 
+async def test_a_device_that_hangs_up_with_its_last_prompt() -> None:
+    """Whatever turn of the loop tells it, the connection does not count as live afterwards."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"r1#")
+        data = b""
+        while data.count(b"\n") < 2 and (piece := await reader.read(100)):
+            data += piece.replace(b"\r\x00", b"\n")
+        first, second = data.splitlines()[:2]
+        writer.write(first + b"\r\nr1#" + second + b"\r\nr1#")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    device = aioconn.device(f"telnet://127.0.0.1:{port}", os="iosxe")
+    for _ in range(5):
+        with contextlib.suppress(ShellRefused):
+            await device.connect(timeout=5)
+        async with asyncio.timeout(2):
+            while device.is_connected():
+                await asyncio.sleep(0)
+    await device.destroy_all()
+    server.close()
+
+
 async def test_refused_port(pair: Any) -> None:
     device = aioconn.device("telnet://admin:admin@127.0.0.1:1", os="iosxe")
     with pytest.raises(HostUnreachable) as caught:
