@@ -234,17 +234,22 @@ class BaseConnection(ABC, Generic[O_co]):
             if self._recovery is not None and not self._recovery.done():
                 self._recovery.cancel()
                 await asyncio.wait({self._recovery})
-            if not was_broken:
+        finally:
+            await self._end_session(politely=not was_broken)
+            if self.listeners:
+                self.listeners.emit(Closed(device=self.device, alias=self.alias, path=self.via))
+
+    async def _end_session(self, *, politely: bool) -> None:
+        """Close, within the deadline, and free everything in any case."""
+        try:
+            if politely:
                 async with asyncio.timeout(self._options.close_timeout):
                     await self._close()
-        except Exception:
-            # closing politely is a courtesy: whatever went wrong with it, the next line ends the session
-            self._abort()
+        except Exception:  # noqa: S110  a goodbye is a courtesy: whatever went wrong with it, the session ends now
+            pass
         finally:
             self._abort()
             self._request.environment.leave(self)
-            if self.listeners:
-                self.listeners.emit(Closed(device=self.device, alias=self.alias, path=self.via))
 
     async def __aenter__(self: C) -> C:
         await self.open()
@@ -420,13 +425,8 @@ class BaseConnection(ABC, Generic[O_co]):
             "could not be brought back in step", **self._where()
         )
         try:
-            async with asyncio.timeout(self._options.close_timeout):
-                await self._close()
-        except Exception:
-            self._abort()
+            await self._end_session(politely=True)
         finally:
-            self._abort()
-            self._request.environment.leave(self)
             if self._state is not State.CLOSED:
                 self._enter(State.BROKEN)
 
