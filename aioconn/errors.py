@@ -13,7 +13,11 @@ AioconnError
 │   ├── UnknownPlatform
 │   ├── UnknownMode
 │   ├── InvalidOption          unknown name, wrong type or out of range
-│   └── LoopMismatch           called from a loop that does not own the device
+│   ├── LoopMismatch           called from a loop that does not own the device
+│   ├── Deadlock               a holder waits for what he holds himself; names both places
+│   ├── ReleasedTwice          a pool's session was given back before
+│   ├── NotOfThisPool          a session was given back to a pool that it is not of
+│   └── UsedAfterRelease       a session was used after it was given back
 ├── MissingValue               a credential or %ENV{} that is needed now and is not there
 ├── MissingDependency          an optional library is not installed
 ├── ConnectError               no session came about; `phase` says how far it got
@@ -25,11 +29,15 @@ AioconnError
 │   ├── AuthenticationFailed   auth (SSH) or login (telnet, console)
 │   ├── ShellRefused           shell: logged in, but no channel, pty or shell
 │   ├── PromptNotFound         prompt: the device talks, no known prompt in what it says
+│   ├── CircuitOpen            not tried: it failed before, and its next attempt is not due in time
 │   └── ConnectTimeout         any phase; also a TimeoutError
 ├── SessionError
 │   ├── SessionClosed          we closed it
+│   │   └── PoolClosed         the whole pool
 │   └── SessionBroken          they broke it
 ├── LimitReached               the device's own budget of sessions or logins is spent
+│   └── PoolTimeout            no session of the pool came free; also a TimeoutError
+├── DeviceBusy                 kept out by somebody's exclusive work; also a TimeoutError
 └── CommandError
     ├── CommandRejected        the device refused the command
     ├── CommandTimeout         also a TimeoutError
@@ -211,6 +219,22 @@ class LoopMismatch(UsageError):
     """Called from an event loop other than the device's home loop."""
 
 
+class Deadlock(UsageError):
+    """A holder waits for something that only he could give back. The message names where he took it and where he waits."""
+
+
+class ReleasedTwice(UsageError):
+    """This session of a pool has been given back already; nothing was changed."""
+
+
+class NotOfThisPool(UsageError):
+    """What is given back does not come from this pool; nothing was changed."""
+
+
+class UsedAfterRelease(UsageError):
+    """The session was given back to its pool; somebody else may have it by now."""
+
+
 class MissingValue(AioconnError):
     """A credential or environment variable is needed now and is not there."""
 
@@ -271,6 +295,13 @@ class PromptNotFound(ConnectError):
     default_phase = Phase.PROMPT
 
 
+class CircuitOpen(ConnectError):
+    """Not tried, because it failed before: `last_error` is what happened, `retry_in` the seconds to the next attempt."""
+
+    last_error: BaseException | None = None
+    retry_in: float = 0.0
+
+
 class ConnectTimeout(ConnectError, TimeoutError):
     """The deadline passed during `phase`."""
 
@@ -283,6 +314,10 @@ class SessionClosed(SessionError):
     """We closed it; `connect()` opens it again."""
 
 
+class PoolClosed(SessionClosed):
+    """The pool was closed, while this call waited or before."""
+
+
 class SessionBroken(SessionError):
     """The other side, or the network, ended it. `maybe_executed` tells whether a command was under way."""
 
@@ -291,6 +326,15 @@ class SessionBroken(SessionError):
 
 class LimitReached(AioconnError):
     """The device's budget of sessions or logins is spent, and none came free in time."""
+
+
+class PoolTimeout(LimitReached, TimeoutError):
+    """No session of the pool came free in time. The message says who holds them and for how long; the error of the last
+    attempt to open one, if it failed, is the cause."""
+
+
+class DeviceBusy(AioconnError, TimeoutError):
+    """Somebody works exclusively on the device, and did not end in time. The message names where that began."""
 
 
 class CommandError(AioconnError):

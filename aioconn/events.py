@@ -90,6 +90,36 @@ class Closed(Event):
     error: BaseException | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Acquired(Event):
+    """A pool handed out a session; `waited` is in seconds."""
+
+    waited: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replaced(Event):
+    """A pool has given a session up: `reason` is `lost`, `dirty`, `idle`, `lifetime`, `surplus` or `yielded`."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CircuitOpened(Event):
+    """Attempts on the path failed; the next one is due in `retry_in` seconds."""
+
+    error: BaseException
+    failures: int
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitLearned(Event):
+    """The device refused a session: it is taken to bear `sessions` of them; None when the lesson has been forgotten."""
+
+    sessions: int | None
+
+
 Listener = Callable[[Event], None]
 
 
