@@ -220,7 +220,7 @@ class LoopMismatch(UsageError):
 
 
 class Deadlock(UsageError):
-    """A holder waits for something that only he could give back. The message names where he took it and where he waits."""
+    """A holder waits for what only he could give back. The message names where he took it and where he waits."""
 
 
 class ReleasedTwice(UsageError):
@@ -296,7 +296,7 @@ class PromptNotFound(ConnectError):
 
 
 class CircuitOpen(ConnectError):
-    """Not tried, because it failed before: `last_error` is what happened, `retry_in` the seconds to the next attempt."""
+    """Not tried, because it failed before: `last_error` says how, the next attempt is due in `retry_in` seconds."""
 
     last_error: BaseException | None = None
     retry_in: float = 0.0
