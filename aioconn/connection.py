@@ -20,12 +20,16 @@ from aioconn.credentials import Credentials
 from aioconn.errors import (
     AioconnError,
     CommandTimeout,
+    ConnectError,
     ConnectTimeout,
+    DeviceBusy,
+    HostUnreachable,
     LimitReached,
     LoopMismatch,
     Phase,
     SessionBroken,
     SessionClosed,
+    ShellRefused,
     Where,
 )
 from aioconn.events import (
@@ -38,13 +42,17 @@ from aioconn.events import (
     ServiceFinished,
     ServiceStarted,
 )
+from aioconn.exclusive import Caller, Exclusivity, Hold
 from aioconn.path import Path
 from aioconn.request import BaseOptions, Request
+from aioconn.transaction import Transaction
 from aioconn.transport.base import Progress
+from aioconn.turn import Turn
 
 P = ParamSpec("P")
 R = TypeVar("R")
 C = TypeVar("C", bound="BaseConnection[Any]")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 # The phases that cost us work rather than waiting: the key exchange is the dearest part of a connection.
@@ -81,8 +89,14 @@ def service(
     async def call(self: C, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await self._serve(function, args, kwargs)
 
-    call.__aioconn_service__ = True  # type: ignore[attr-defined]
+    call.__aioconn_service__ = "call"  # type: ignore[attr-defined]
     return call
+
+
+def streaming(function: F) -> F:
+    """Mark an asynchronous generator method that takes its own turn, so that pools offer it too."""
+    function.__aioconn_service__ = "stream"  # type: ignore[attr-defined]
+    return function
 
 
 class BaseConnection(ABC, Generic[O_co]):
@@ -90,25 +104,29 @@ class BaseConnection(ABC, Generic[O_co]):
 
     options_type: ClassVar[type[BaseOptions]] = BaseOptions
     services: ClassVar[tuple[str, ...]] = ()
+    streams: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        found = [name for name in dir(cls) if getattr(getattr(cls, name, None), "__aioconn_service__", False)]
-        cls.services = tuple(found)
+        marks = {name: getattr(getattr(cls, name, None), "__aioconn_service__", None) for name in dir(cls)}
+        cls.services = tuple(name for name, mark in marks.items() if mark == "call")
+        cls.streams = tuple(name for name, mark in marks.items() if mark == "stream")
 
     def __init__(self, request: Request) -> None:
         self._request = request
+        self._exclusivity = request.environment.exclusivity
         self._options: Any = option_sets.build(
             self.options_type, request.path, request.arguments, device=request.device
         )
         self._state = State.NEW
-        self._turn = asyncio.Lock()
+        self._turn = Turn()
         self._turn_task: asyncio.Task[Any] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._recovery: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._broken_by: BaseException | None = None
         self._progress = Progress()
+        self._opened_at = 0.0
         self._last_seen: str | None = None
 
     # ------------------------------------------------------------------ what it is
@@ -177,6 +195,18 @@ class BaseConnection(ABC, Generic[O_co]):
         """Bring a session back in step whose service ended early; False if that failed and it must be replaced."""
         return False
 
+    def _is_clean(self) -> bool:
+        """Whether a session that is ready stands where it stood when it was opened, for a pool's next caller."""
+        return True
+
+    async def _reset(self) -> bool:
+        """Bring a session that is ready but not clean to where it stood; False if it must be replaced."""
+        return True
+
+    async def _check(self) -> bool:
+        """Whether a session that has been idle for long still answers."""
+        return True
+
     def _needs_recovery(self, error: BaseException) -> bool:
         """Whether a service that ended with `error` left the session in the middle of something."""
         return not isinstance(error, Exception)
@@ -200,9 +230,12 @@ class BaseConnection(ABC, Generic[O_co]):
         if self._state is State.CLOSED:
             await self._finish_closing()
             self._enter(State.NEW)
-        async with self._turn:
+        await self._turn.take(inside=self._in_transaction())
+        try:
             if not self.connected:
                 await self._open_now(timeout or self._options.connect_timeout)
+        finally:
+            self._turn.give()
 
     async def close(self) -> None:
         """Close the session: politely within the option `close_timeout`, then at once. Safe to call again.
@@ -278,33 +311,51 @@ class BaseConnection(ABC, Generic[O_co]):
         deadline = asyncio.timeout(timeout)
         try:
             async with deadline:
-                await self._request.environment.admit(self)
-                await self._open()
+                await self._open_admitted()
         except BaseException as error:
             self._last_seen = self._redacted_seen()
             admitted = self._request.environment.admitted(self)
-            self._abort()
-            self._request.environment.leave(self)
-            if self._state is State.OPENING:
-                self._enter(State.BROKEN if self._broken_by is not None else State.NEW)
             failure = error
             if isinstance(error, TimeoutError) and deadline.expired():
                 failure = self._open_timed_out(timeout) if admitted else self._not_admitted(timeout)
+            self._abort()
+            if self._state is State.OPENING:
+                self._enter(State.BROKEN if self._broken_by is not None else State.NEW)
+            self._request.environment.attempted(self, failure)
+            self._request.environment.leave(self)
             self._emit_open_failed(failure, time.monotonic() - started)
             if failure is error:
                 raise
             raise failure from None
         finally:
             self._request.environment.opened(self)
+        self._request.environment.attempted(self, None)
         if self._state is not State.OPENING:  # closed, or lost again, in the meantime
             self._abort()
             self._request.environment.leave(self)
             raise SessionClosed("closed while it was being opened", **self._where())
         self._broken_by = None
+        self._opened_at = time.monotonic()
         self._enter(State.READY)
         if self.listeners:
             elapsed = time.monotonic() - started
             self.listeners.emit(Opened(device=self.device, alias=self.alias, path=self.via, elapsed=elapsed))
+
+    async def _open_admitted(self) -> None:
+        """Open when the device can bear it; one that says it is full is asked again when a session of ours has ended."""
+        environment = self._request.environment
+        while True:
+            await environment.admit(self)
+            try:
+                await self._open()
+                return
+            except (ShellRefused, HostUnreachable) as error:
+                self._last_seen = self._redacted_seen()
+                self._abort()
+                crowded = environment.crowded(self, error)
+                environment.opened(self)
+                if not crowded:
+                    raise
 
     def _phase_reached(self, phase: Phase) -> None:
         if phase not in _WORK:
@@ -333,27 +384,53 @@ class BaseConnection(ABC, Generic[O_co]):
         failure: BaseException | None = None
         if self.listeners:
             self._emit_started(name, args)
+        turn, exclusivity = self._turn, self._exclusivity
+        entered = exclusivity is None or exclusivity.try_enter()
+        taken = False
         deadline = asyncio.timeout(timeout)
         try:
-            async with deadline, self._turn:
-                return await self._serve_in_turn(function, args, kwargs)
+            async with deadline:
+                if not entered:
+                    await exclusivity.enter()  # type: ignore[union-attr]
+                    entered = True
+                inside = turn.transaction is not None and self._in_transaction()
+                if not turn.try_take(inside):
+                    await turn.take(inside)
+                taken = True
+                while True:
+                    if self._state is not State.READY:
+                        await self._make_ready(deadline.when() or 0.0)
+                    try:
+                        return await self._serve_in_turn(function, args, kwargs)
+                    except SessionBroken:
+                        if not kwargs.get("idempotent") or self._request.pooled or turn.transaction is not None:
+                            raise
         except TimeoutError as error:
             failure = error
             if deadline.expired():
-                failure = self._timed_out(name, self._what(name, args), timeout)
+                what = self._what(name, args)
+                failure = (
+                    self._timed_out(name, what, timeout)
+                    if taken
+                    else self._kept_waiting(name, what, timeout, entered)
+                )
                 raise failure from None
             raise
         except BaseException as error:
             failure = error
             raise
         finally:
+            if taken:
+                turn.give()
+            if entered and exclusivity is not None:
+                exclusivity.leave()
             if self.listeners:
                 self._emit_finished(name, args, time.monotonic() - started, failure)
 
     async def _serve_in_turn(
         self, function: Callable[..., Awaitable[R]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> R:
-        await self._take_session()
+        self._enter(State.BUSY)
         self._turn_task = asyncio.current_task()
         try:
             return await function(self, *args, **kwargs)
@@ -365,10 +442,10 @@ class BaseConnection(ABC, Generic[O_co]):
             if self._state is State.BUSY:
                 self._enter(State.READY)
 
-    async def _take_session(self) -> None:
+    async def _take_session(self, until: float) -> None:
         """As the holder of the turn: a session that is ready, and from now on busy."""
         if self._state is not State.READY:
-            await self._make_ready()
+            await self._make_ready(until)
         self._enter(State.BUSY)
 
     def _end_early(self, error: BaseException) -> None:
@@ -387,13 +464,102 @@ class BaseConnection(ABC, Generic[O_co]):
         if asyncio.get_running_loop() is not self._loop:
             self._claim_loop()
 
-    async def _make_ready(self) -> None:
-        """Wait for a recovery under way, reopen what broke; in the caller's deadline and turn."""
+    async def _make_ready(self, until: float) -> None:
+        """Wait for a recovery under way, reopen what broke; in the caller's turn, and in his deadline `until` (loop time)."""
         if (recovery := self._recovery) is not None and not recovery.done():
             await asyncio.wait({recovery})
         self._check_usable()
-        if not self.connected:
-            await self._open_now(self._options.connect_timeout)
+        if self.connected:
+            return
+        if self._request.pooled or self._turn.transaction is not None:
+            raise self._broken_error()  # what stood on that session is lost with it: the caller has to know
+        environment = self._request.environment
+        while not self.connected:
+            await environment.await_attempt(self, until)
+            try:
+                await self._open_now(self._options.connect_timeout)
+            except ConnectError as error:
+                if not environment.tries_again(self, error, until):
+                    raise
+
+    def _broken_error(self) -> AioconnError:
+        """An error of its own for each who is told of a lost session."""
+        broken = self._broken_by
+        if isinstance(broken, AioconnError):
+            copied = SessionBroken(broken.message, **self._where(), seen=broken.seen)
+            copied.__cause__ = broken.__cause__
+            return copied
+        return SessionBroken("the session is lost", **self._where())
+
+    # ------------------------------------------------------------------ transactions, and pools
+
+    def transaction(self: C, *, timeout: float | None = None) -> Transaction[C]:
+        """`async with connection.transaction() as session:` keeps others out for several calls.
+
+        The wait for it, in the order of all callers, is bounded by `timeout` (else the option); `DeviceBusy` names who
+        holds it. A session that breaks in between is not reopened within the transaction: its calls raise `SessionBroken`.
+        """
+        return Transaction(self, self._options.timeout if timeout is None else timeout)
+
+    async def begin_transaction(self, transaction: Transaction[Any], caller: Caller) -> Hold | None:
+        """For `Transaction`. A cancel leaves nothing held."""
+        self._check_usable()
+        if self._in_transaction():
+            return None
+        hold = await (self._exclusivity or Exclusivity(self.device)).hold("transaction", caller=caller)
+        try:
+            await self._turn.begin(transaction)
+        except BaseException:
+            hold.release()
+            raise
+        return hold
+
+    def end_transaction(self, transaction: Transaction[Any], hold: Hold) -> None:
+        """For `Transaction`; a plain function."""
+        self._turn.end(transaction)
+        hold.release()
+
+    def occupant(self) -> str:
+        """Who keeps others from this connection now, for errors."""
+        if (transaction := self._turn.transaction) is not None:
+            return f"kept by a transaction of {transaction.describe()}"
+        if self._exclusivity is not None and self._exclusivity.waiting:
+            return self._exclusivity.blockers()
+        return f"{self._turn.waiting} calls wait for their turn"
+
+    def _in_transaction(self) -> bool:
+        transaction = self._turn.transaction
+        return transaction is not None and bool(transaction.inside())
+
+    @property
+    def clean(self) -> bool:
+        """Whether the next caller of a pool may have it as it is; plain and quick."""
+        return self._state is State.READY and self._is_clean()
+
+    async def settle(self) -> bool:
+        """For pools: bring it to where it stood when it was opened. False if it has to be replaced. Bounded by the caller."""
+        if (recovery := self._recovery) is not None and not recovery.done():
+            await asyncio.wait({recovery})
+        if self._state is not State.READY:
+            return False
+        return self._is_clean() or await self._in_turn(self._reset)
+
+    async def check(self) -> bool:
+        """For pools: whether a session that was idle for long still answers. Bounded by the caller."""
+        return self._state is State.READY and await self._in_turn(self._check)
+
+    async def _in_turn(self, work: Callable[[], Awaitable[bool]]) -> bool:
+        await self._turn.take(inside=False)
+        try:
+            self._enter(State.BUSY)
+            ok = await work()
+        except Exception:
+            ok = False
+        finally:
+            self._turn.give()
+            if self._state is State.BUSY:
+                self._enter(State.READY)
+        return ok and self.clean
 
     def _start_recovery(self) -> None:
         """In a task of the connection's own: whoever cancelled the call does not wait for it, and cannot cancel it."""
@@ -437,6 +603,7 @@ class BaseConnection(ABC, Generic[O_co]):
             self._enter(State.BROKEN)
             self._abort()
             self._request.environment.leave(self)
+            self._request.environment.lost(self, self._broken_by, time.monotonic() - self._opened_at)
             if self.listeners:
                 event = Closed(device=self.device, alias=self.alias, path=self.via, error=self._broken_by)
                 self.listeners.emit(event)
@@ -469,6 +636,20 @@ class BaseConnection(ABC, Generic[O_co]):
             **self._where(),
             seen=self._last_seen,
             command=self.credentials.redact(what),
+        )
+
+    def _kept_waiting(self, name: str, what: str, timeout: float, entered: bool) -> AioconnError:
+        """The deadline passed before the operation began."""
+        what = self.credentials.redact(what)
+        if not entered or self._turn.transaction is not None:
+            return DeviceBusy(
+                f"{name} {what!r} was kept out for {timeout:g} s: {self.occupant()}", **self._where()
+            )
+        return CommandTimeout(
+            f"{name} {what!r}: its turn did not come within {timeout:g} s, {self.occupant()}",
+            **self._where(),
+            command=what,
+            maybe_executed=False,
         )
 
     def _emit_started(self, name: str, args: tuple[Any, ...]) -> None:

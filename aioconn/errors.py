@@ -321,6 +321,7 @@ class PoolClosed(SessionClosed):
 class SessionBroken(SessionError):
     """The other side, or the network, ended it. `maybe_executed` tells whether a command was under way."""
 
+    default_phase = Phase.COMMAND
     maybe_executed: bool = False
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from aioconn.admission import Admission
+from aioconn.breaker import Breaker
 from aioconn.connection import BaseConnection, State
 from aioconn.credentials import Credentials
 from aioconn.errors import (
@@ -27,16 +29,18 @@ from aioconn.errors import (
     nearest,
 )
 from aioconn.events import Listeners
+from aioconn.exclusive import ConfigureOrder, Exclusivity
 from aioconn.jump import JumpLink
-from aioconn.limits import Budget
 from aioconn.path import Path
-from aioconn.policy import Limits
+from aioconn.policy import POOL_TIMEOUT, Limits
+from aioconn.pool import ConnectionPool, pool_type
 from aioconn.protocols.registry import class_for
 from aioconn.request import Request
 
 DEFAULT_ALIAS = "default"
-GATE_HOLD = 1.0
 CLI_PROTOCOLS = ("ssh", "telnet", "command")
+
+Connection = BaseConnection[Any] | ConnectionPool[Any]
 
 
 class Target(Protocol):
@@ -77,6 +81,8 @@ class Defaults:
     alias: str = DEFAULT_ALIAS
     via: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    pool_size: int | None = None
+    pool_timeout: float | None = POOL_TIMEOUT
 
 
 @dataclass(slots=True)
@@ -99,11 +105,12 @@ class ConnectionManager:
         self._device = weakref.ref(device)
         self._name = device.name
         self._defaults = defaults or Defaults()
-        self._budget = Budget(limits or Limits())
-        self._connections: dict[str, BaseConnection[Any]] = {}
+        self._admission = Admission(device.name, limits or Limits(), self, device.listeners)
+        self._exclusivity = Exclusivity(device.name)
+        self._configures = ConfigureOrder(device.name)
+        self._connections: dict[str, Connection] = {}
         self._fingerprints: dict[str, tuple[Any, ...]] = {}
         self._openings: dict[str, _Opening] = {}
-        self._in_gate: dict[BaseConnection[Any], asyncio.TimerHandle] = {}
         self._jump = JumpLink(device.name)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alias_in_use: contextvars.ContextVar[str | None] = contextvars.ContextVar(
@@ -120,8 +127,8 @@ class ConnectionManager:
         return device
 
     @property
-    def connections(self) -> Mapping[str, BaseConnection[Any]]:
-        """Alias -> connection, live or not; read-only."""
+    def connections(self) -> Mapping[str, Connection]:
+        """Alias -> connection or pool, live or not; read-only."""
         return MappingProxyType(self._connections)
 
     @property
@@ -136,7 +143,7 @@ class ConnectionManager:
 
     @property
     def limits(self) -> Limits:
-        return self._budget.limits
+        return self._admission.budget.limits
 
     def default_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Options that every later `connect()` of this device starts from."""
@@ -149,7 +156,7 @@ class ConnectionManager:
         connection = self._connections.get(alias or self.default_alias)
         return connection is not None and connection.connected
 
-    def get(self, alias: str | None = None) -> BaseConnection[Any]:
+    def get(self, alias: str | None = None) -> Connection:
         """The connection of an alias. Raises `UnknownAlias`."""
         alias = alias or self.default_alias
         if alias not in self._connections:
@@ -161,7 +168,7 @@ class ConnectionManager:
         return self._connections[alias]
 
     @contextlib.contextmanager
-    def using_alias(self, name: str) -> Iterator[BaseConnection[Any]]:
+    def using_alias(self, name: str) -> Iterator[Connection]:
         """Within the block, and in this task only, services called on the device go to `name`."""
         connection = self.get(name)
         token = self._alias_in_use.set(name)
@@ -173,14 +180,18 @@ class ConnectionManager:
     def statistics(self) -> dict[str, Any]:
         """Plain numbers: sessions by state, the budget, the waiters."""
         states = [connection.state for connection in self._connections.values()]
+        budget = self._admission.budget
         return {
             "connections": len(states),
             "connected": sum(connection.connected for connection in self._connections.values()),
             "busy": states.count(State.BUSY),
             "broken": states.count(State.BROKEN),
-            "sessions_used": self._budget.used,
+            "sessions_used": budget.used,
             "max_sessions": self.limits.max_sessions,
-            "waiting": self._budget.waiting,
+            "learned_sessions": budget.learned,
+            "waiting": budget.waiting,
+            "exclusive": self._exclusivity.statistics(),
+            "pools": {pool.alias: pool.statistics() for pool in self._pools()},
         }
 
     def __repr__(self) -> str:
@@ -195,12 +206,14 @@ class ConnectionManager:
         alias: str | None = None,
         via: str | None = None,
         cls: type[BaseConnection[Any]] | str | None = None,
+        pool_size: int | None = None,
+        pool_timeout: float | None = None,
         **arguments: Any,
-    ) -> BaseConnection[Any]:
+    ) -> Connection:
         """Make a connection under `alias` without opening it. Raises what is wrong with the request, nothing else."""
         alias = self._checked_alias(alias)
         path = self._paths(via)[0]
-        connection, fingerprint = self._make(alias, path, cls, arguments)
+        connection, fingerprint = self._make(alias, path, cls, arguments, self._pooling(pool_size, pool_timeout))
         if (present := self._connections.get(alias)) is not None and present.connected:
             raise AliasInUse(f"alias {alias!r} is connected", device=self._name, hint="disconnect() it first")
         self._register(alias, connection, fingerprint)
@@ -214,20 +227,28 @@ class ConnectionManager:
         cls: type[BaseConnection[Any]] | str | None = None,
         timeout: float | None = None,
         replace: bool = False,
+        pool_size: int | None = None,
+        pool_timeout: float | None = None,
         **arguments: Any,
-    ) -> BaseConnection[Any]:
+    ) -> Connection:
         """Open a connection and return it; the live one if the same was asked for before.
 
         `via` names a path, or several that are tried in order. `timeout` (seconds) bounds each attempt. A failed
         attempt leaves no alias behind; the last path's error is raised, with the others' as notes.
+
+        `pool_size` makes a pool of at most so many sessions; one is opened now, the others when they are needed. A call
+        waits at most `pool_timeout` seconds for one of them (30 if not given; 0: no limit but its own deadline).
         """
         self._claim_loop()
         alias = self._checked_alias(alias)
         paths = self._paths(via)
+        pooling = self._pooling(pool_size, pool_timeout)
         failures: list[ConnectError] = []
         for path in paths:
             try:
-                return await self._connect_one(alias, path, cls, arguments, timeout=timeout, replace=replace)
+                return await self._connect_one(
+                    alias, path, cls, arguments, pooling, timeout=timeout, replace=replace
+                )
             except ConnectError as error:
                 failures.append(error)
         for failure in failures[:-1]:
@@ -240,11 +261,12 @@ class ConnectionManager:
         path: Path,
         cls: type[BaseConnection[Any]] | str | None,
         arguments: Mapping[str, Any],
+        pooling: tuple[int | None, float | None],
         *,
         timeout: float | None,
         replace: bool,
-    ) -> BaseConnection[Any]:
-        connection, fingerprint = self._make(alias, path, cls, arguments)
+    ) -> Connection:
+        connection, fingerprint = self._make(alias, path, cls, arguments, pooling)
         present = self._connections.get(alias)
         if present is not None and (present.connected or alias in self._openings):
             if self._fingerprints[alias] == fingerprint:
@@ -271,7 +293,7 @@ class ConnectionManager:
             raise
         return connection
 
-    async def _wait_open(self, alias: str, connection: BaseConnection[Any], timeout: float | None) -> None:
+    async def _wait_open(self, alias: str, connection: Connection, timeout: float | None) -> None:
         """Open once for everybody who asks at the same time: a wrong password must not be tried by each of them."""
         if connection.connected and alias not in self._openings:
             return
@@ -302,7 +324,8 @@ class ConnectionManager:
         path: Path,
         cls: type[BaseConnection[Any]] | str | None,
         arguments: Mapping[str, Any],
-    ) -> tuple[BaseConnection[Any], tuple[Any, ...]]:
+        pooling: tuple[int | None, float | None],
+    ) -> tuple[Connection, tuple[Any, ...]]:
         device = self.device
         protocol = path.protocol or ("command" if path.command else "ssh")
         wanted = cls or path.class_name or self._defaults.class_name
@@ -318,9 +341,23 @@ class ConnectionManager:
             listeners=device.listeners,
             environment=self,
         )
-        return kind(request), (kind, path.name, tuple(sorted(merged.items(), key=lambda item: item[0])))
+        size, wait = pooling
+        fingerprint = (kind, path.name, size, wait, tuple(sorted(merged.items(), key=lambda item: item[0])))
+        if size is None:
+            return kind(request), fingerprint
+        return pool_type(kind)(kind, request, self, size=size, timeout=wait), fingerprint
 
-    def _register(self, alias: str, connection: BaseConnection[Any], fingerprint: tuple[Any, ...]) -> None:
+    def _pooling(self, size: int | None, timeout: float | None) -> tuple[int | None, float | None]:
+        """The pool that is asked for, by the caller or by the defaults; (None, None) for a single connection."""
+        size = self._defaults.pool_size if size is None else size
+        if size is None:
+            return None, None
+        return size, self._defaults.pool_timeout if timeout is None else timeout
+
+    def _pools(self) -> list[ConnectionPool[Any]]:
+        return [one for one in self._connections.values() if isinstance(one, ConnectionPool)]
+
+    def _register(self, alias: str, connection: Connection, fingerprint: tuple[Any, ...]) -> None:
         self._connections[alias] = connection
         self._fingerprints[alias] = fingerprint
 
@@ -414,34 +451,99 @@ class ConnectionManager:
 
     # ------------------------------------------------------------------ what connections ask for
 
+    @property
+    def exclusivity(self) -> Exclusivity:
+        return self._exclusivity
+
+    @property
+    def configures(self) -> ConfigureOrder:
+        return self._configures
+
+    @property
+    def links(self) -> Any:
+        return None
+
+    @property
+    def connect_gate(self) -> asyncio.Semaphore | None:
+        return self.device.connect_gate
+
+    def breaker(self, path: str) -> Breaker:
+        """What the attempts on a path have come to, and when it will be tried again."""
+        return self._admission.breaker(path)
+
     async def admit(self, connection: BaseConnection[Any]) -> None:
-        await self._budget.take(connection)
-        if (gate := self.device.connect_gate) is not None:
-            await gate.acquire()
-            # what takes longer is waiting for its device, not working: it must not keep others out
-            self._in_gate[connection] = asyncio.get_running_loop().call_later(
-                GATE_HOLD, self.opened, connection
-            )
+        await self._admission.admit(connection)
+
+    async def admit_login(self, connection: BaseConnection[Any]) -> None:
+        await self._admission.admit_login(connection)
 
     def admitted(self, connection: BaseConnection[Any]) -> bool:
-        return self._budget.holds(connection)
+        return self._admission.admitted(connection)
 
     def opened(self, connection: BaseConnection[Any]) -> None:
-        if (timer := self._in_gate.pop(connection, None)) is not None:
-            timer.cancel()
-            if (gate := self.device.connect_gate) is not None:
-                gate.release()
+        self._admission.opened(connection)
 
     def leave(self, connection: BaseConnection[Any]) -> None:
-        self._budget.give(connection)
+        self._admission.leave(connection)
 
     def crowd(self) -> str:
-        names = ", ".join(sorted(holder.alias for holder in self._budget.holders))
-        limits = self.limits
-        return (
-            f"{self._budget.used} open ({names or 'none'}), max_sessions {limits.max_sessions},"
-            f" logins_per_minute {limits.logins_per_minute}"
-        )
+        return self._admission.crowd()
+
+    def crowded(self, connection: BaseConnection[Any], error: BaseException) -> bool:
+        return self._admission.crowded(connection, error)
+
+    def attempted(self, connection: BaseConnection[Any], error: BaseException | None) -> None:
+        self._admission.attempted(connection, error)
+
+    def lost(self, connection: BaseConnection[Any], error: BaseException, lived: float) -> None:
+        self._admission.lost(connection, error, lived)
+
+    async def await_attempt(self, connection: BaseConnection[Any], until: float) -> None:
+        await self._admission.await_attempt(connection, until)
+
+    def tries_again(self, connection: BaseConnection[Any], error: BaseException, until: float) -> bool:
+        return self._admission.tries_again(connection, error, until)
+
+    def claim(self, connection: BaseConnection[Any], granted: Callable[[], None]) -> None:
+        self._admission.claim(connection, granted)
+
+    def withdraw(self, connection: BaseConnection[Any]) -> None:
+        self._admission.withdraw(connection)
+
+    def yields(self, connection: BaseConnection[Any], *, wanted: bool) -> bool:
+        return self._admission.yields(connection, wanted=wanted)
+
+    def yielding(self, connection: BaseConnection[Any]) -> None:
+        self._admission.budget.yielding(connection)
+
+    def retry(self, connection: BaseConnection[Any]) -> tuple[float, Callable[[], BaseException]]:
+        return self._admission.retry(connection)
+
+    # ------------------------------------------------------------------ what the admission asks for
+
+    def relieve(self) -> None:
+        """Give up sessions that are idle in one pool for those who wait in another, the longest idle first."""
+        budget = self._admission.budget
+        while budget.waiting:
+            idle = [
+                (pool.idle_since, pool.alias, pool)
+                for pool in self._pools()
+                if pool.idle_since is not None and budget.hungry(self._time(), pool.alias) is not None
+            ]
+            if not idle:
+                return
+            min(idle, key=lambda entry: entry[:2])[2].give_up_idle()
+
+    def path_changed(self, path: str) -> None:
+        for pool in self._pools():
+            if pool.via == path:
+                pool.path_changed()
+
+    def would_share(self, connection: BaseConnection[Any]) -> bool:
+        return False
+
+    def _time(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def jump(self, connection: BaseConnection[Any]) -> Any:
         """The SSH link that carries this connection, through every hop of its path; None without a proxy."""

@@ -23,11 +23,11 @@ def python_for(client: Client) -> Path:
         return Path(sys.executable)
     folder = ROOT / ".nox" / f"bench-{client.name}"
     python, stamp = folder / "bin" / "python", folder / "installed"
-    wanted = client.packages[0]
-    if not (python.exists() and stamp.exists() and stamp.read_text() == wanted):
+    wanted = client.installs or client.packages[:1]
+    if not (python.exists() and stamp.exists() and stamp.read_text().split() == list(wanted)):
         _run([sys.executable, "-m", "venv", "--clear", str(folder)], client)
-        _run([str(python), "-m", "pip", "install", "--quiet", wanted], client)
-        stamp.write_text(wanted)
+        _run([str(python), "-m", "pip", "install", "--quiet", *wanted], client)
+        stamp.write_text("\n".join(wanted))
     return python
 
 

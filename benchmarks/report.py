@@ -24,7 +24,7 @@ class Report:
     versions: dict[str, str]
     sizes: Sizes
     repeats: int
-    workloads: Sequence[Workload]
+    workloads: Sequence[Workload[Any]]
     results: Sequence[Measured]
 
     def as_json(self) -> dict[str, Any]:
@@ -78,12 +78,12 @@ class Report:
         yield (
             "- `×` is how many times the floor's value it was in the same round (median of the rounds)."
             " The floor is bare asyncssh, or a bare asyncio protocol for telnet:"
-            " the same bytes, and nothing that a script needs beyond."
+            " the same bytes, and nothing that a script needs beyond. That of pools is an `asyncio.Semaphore`."
         )
         yield "- 1 MB is 1,000,000 bytes, 1 KiB 1,024."
         yield ""
 
-    def _section(self, workload: Workload) -> Iterable[str]:
+    def _section(self, workload: Workload[Any]) -> Iterable[str]:
         yield f"## {workload.title}"
         yield ""
         yield workload.about + (f" Goal: {workload.goal}." if workload.goal else "")
@@ -103,10 +103,10 @@ class Report:
         if failures:
             yield from ("Not measured:", "", *failures, "")
 
-    def _row(self, workload: Workload, one: Measured) -> str:
+    def _row(self, workload: Workload[Any], one: Measured) -> str:
         medians, ratios = one.medians, self._ratios(one)
         cells = [one.case, f"{one.client} (floor)" if one.floor else one.client]
-        if 0 < len(one.runs) < self.repeats:
+        if 0 < len(one.runs) < min(self.repeats, workload.repeats):
             cells[1] += f" ({len(one.runs)} round{'s' if len(one.runs) > 1 else ''})"
         for column in workload.columns:
             cells.append(f"{medians[column.key]:,.{column.digits}f}" if column.key in medians else "–")

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks.child import order
 from benchmarks.clients.base import Client
@@ -64,7 +65,7 @@ class Rounds:
     versions: dict[str, str] = field(default_factory=dict)
     _pythons: dict[str, Path | CannotInstall] = field(default_factory=dict)
 
-    def measure(self, workload: Workload, case: Case) -> list[Measured]:
+    def measure(self, workload: Workload[Any], case: Case) -> list[Measured]:
         """All clients that can do it, the floor first."""
         able = sorted(
             (client for client in self.clients if case.needs in client.offers), key=lambda one: not one.floor
@@ -76,7 +77,7 @@ class Rounds:
             for client in able
         }
         slow: set[str] = set()
-        for number in range(self.repeats):
+        for number in range(min(self.repeats, workload.repeats)):
             turn = number % max(1, len(able))
             for client in able[turn:] + able[:turn]:
                 measured = found[client.name]
@@ -87,7 +88,7 @@ class Rounds:
                         slow.add(client.name)
         return list(found.values())
 
-    def _once(self, workload: Workload, case: Case, client: Client, measured: Measured, number: int) -> None:
+    def _once(self, workload: Workload[Any], case: Case, client: Client, measured: Measured, number: int) -> None:
         what = f"{workload.name}: {case.title}, {client.name}"
         try:
             metrics = self._run(workload, case, client)
@@ -101,9 +102,10 @@ class Rounds:
         found = (f"{column.title} {metrics[column.key]:.{column.digits}f}" for column in columns)
         self.say(f"{what}: {', '.join(found)}")
 
-    def _run(self, workload: Workload, case: Case, client: Client) -> Metrics:
+    def _run(self, workload: Workload[Any], case: Case, client: Client) -> Metrics:
         python = self._python(client)
-        targets = self.servers.targets(case.needs, case.devices) if case.devices else []
+        server = client.server(case.needs)
+        targets = self.servers.targets(server, case.devices) if server else []
         before = self.servers.cpu()
         try:
             done = subprocess.run(

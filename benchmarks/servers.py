@@ -20,7 +20,11 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
-from benchmarks.target import HOST_NAME, PASSWORD, ROOT, USER, Target
+from benchmarks.fakes.answering import Answering
+from benchmarks.fakes.postgres import Postgres
+from benchmarks.fakes.resp import Resp
+from benchmarks.fakes.web import Web
+from benchmarks.target import DELAY, HOST_NAME, PASSWORD, ROOT, USER, WORDS, Target, word
 
 _BACKLOG = 2048
 _PIECE = 32 * 1024
@@ -243,20 +247,41 @@ async def listen_ssh() -> int:
 _listening: list[Any] = []  # whoever lets go of a listener ends it
 
 
-async def listen_telnet() -> int:
-    server = await asyncio.get_running_loop().create_server(TelnetDevice, "127.0.0.1", 0, backlog=_BACKLOG)
+async def listen(protocol: type[TelnetDevice | Answering[Any]]) -> int:
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0, backlog=_BACKLOG)
     _listening.append(server)
     return int(server.sockets[0].getsockname()[1])
 
 
 async def _serve() -> None:
+    from aioconn.lab import Faults, Lab
+
     raise_descriptor_limit()
     logging.disable(logging.CRITICAL)  # clients that hang up without a word are their own business
-    print(json.dumps({"ssh": await listen_ssh(), "telnet": await listen_telnet()}), flush=True)
-    loop = asyncio.get_running_loop()
-    while await loop.run_in_executor(None, sys.stdin.readline):
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        print(used.ru_utime + used.ru_stime, flush=True)
+    async with Lab() as lab:
+        # a simulated device that can be interrupted in the middle of a command, as those above cannot
+        device = await lab.add(
+            HOST_NAME,
+            protocols=("ssh",),
+            username=USER,
+            password=PASSWORD,
+            faults=Faults(jitter=DELAY),
+            max_vty=10_000,
+            commands={f"show {word(number)}": word(number) + "\n" for number in range(WORDS)},
+        )
+        ports = {
+            "ssh": await listen_ssh(),
+            "telnet": await listen(TelnetDevice),
+            "lab": device.ssh_port,
+            "http": await listen(Web),
+            "redis": await listen(Resp),
+            "postgres": await listen(Postgres),
+        }
+        print(json.dumps(ports), flush=True)
+        loop = asyncio.get_running_loop()
+        while await loop.run_in_executor(None, sys.stdin.readline):
+            used = resource.getrusage(resource.RUSAGE_SELF)
+            print(used.ru_utime + used.ru_stime, flush=True)
 
 
 def raise_descriptor_limit() -> None:
@@ -304,8 +329,9 @@ class Servers:
         self._process.stdin.flush()
         return float(self._read())
 
-    def targets(self, protocol: str, count: int) -> list[Target]:
-        return [Target(name=f"r{n + 1}", protocol=protocol, port=self.ports[protocol]) for n in range(count)]
+    def targets(self, server: str, count: int) -> list[Target]:
+        protocol = "ssh" if server == "lab" else server
+        return [Target(name=f"r{n + 1}", protocol=protocol, port=self.ports[server]) for n in range(count)]
 
     def _read(self) -> str:
         assert self._process.stdout is not None

@@ -10,13 +10,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 USER, PASSWORD, HOST_NAME = "admin", "benchmark", "r1"
 PROMPT = f"{HOST_NAME}#"
+# The servers of pools take a random part of this, in seconds, to say the word that they were asked for.
+DELAY = 0.002
+WORDS = 500
 # What Cisco platforms are told first, by every client in the words of its own.
 OPENING = ("terminal length 0", "terminal width 512")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a device listens. `protocol` is ssh or telnet."""
+    """Where a device listens. `protocol` is ssh or telnet, for a pool what its sessions speak: http, redis, postgres."""
 
     name: str
     protocol: str
@@ -27,3 +30,8 @@ class Target:
 def bulk(size: int) -> str:
     """The command whose output is `size` bytes long, line ends included."""
     return f"show bulk {size}"
+
+
+def word(number: int) -> str:
+    """Something to be said: one of `WORDS` different ones."""
+    return f"word-{number % WORDS}"

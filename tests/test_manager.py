@@ -184,7 +184,7 @@ async def test_max_sessions_holds_and_waiters_come_in(lab: Lab) -> None:
         r1 = testbed["r1"]
         await r1.connect(alias="a")
         await r1.connect(alias="b")
-        with pytest.raises(LimitReached, match="a, b"):
+        with pytest.raises(LimitReached, match="a 1, b 1"):
             await r1.connect(alias="c", timeout=0.1)
         assert set(r1.connections) == {"a", "b"}
         waiting = asyncio.ensure_future(r1.connect(alias="c"))

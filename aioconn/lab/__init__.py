@@ -5,6 +5,8 @@
         r1 = await lab.add("r1", personality="cisco_iosxe", faults=Faults(latency=0.05))
         testbed = lab.testbed()
 
+A `Proxy` stands between a client and any server on loopback and makes the `Weather` on the way.
+
 Nothing here is meant for a network that others can reach.
 """
 
@@ -17,10 +19,23 @@ if TYPE_CHECKING:
     from aioconn.lab.faults import Faults as Faults
     from aioconn.lab.lab import Lab as Lab
     from aioconn.lab.personality import Personality as Personality
+    from aioconn.lab.proxy import Proxy as Proxy
+    from aioconn.lab.weather import Ending as Ending
+    from aioconn.lab.weather import Weather as Weather
+    from aioconn.lab.weather import storm as storm
 
-__all__ = ["Faults", "Lab", "LabDevice", "Personality"]
+__all__ = ["Ending", "Faults", "Lab", "LabDevice", "Personality", "Proxy", "Weather", "storm"]
 
-_HOMES = {"Faults": "faults", "Lab": "lab", "LabDevice": "device", "Personality": "personality"}
+_HOMES = {
+    "Ending": "weather",
+    "Faults": "faults",
+    "Lab": "lab",
+    "LabDevice": "device",
+    "Personality": "personality",
+    "Proxy": "proxy",
+    "Weather": "weather",
+    "storm": "weather",
+}
 
 
 def __getattr__(name: str) -> Any:

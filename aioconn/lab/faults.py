@@ -22,7 +22,8 @@ class Faults:
     paging              a page of that many rows, even where paging is switched off
     banner              a text before the login
     wrong_password      no password is ever right
-    vty_limit           sessions beyond it are refused; `vty_refusal` says how over SSH: "channel" or "text"
+    vty_limit           sessions beyond it are refused; `vty_refusal` says how over SSH: "channel" or "text", and so it
+                        does for shells of which a link may not carry that many
     half_open           TCP connects and nothing follows
     silent              nothing comes after a successful login
     reset_after         the connection is reset after so many bytes of output of a session

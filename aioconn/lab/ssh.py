@@ -31,8 +31,9 @@ MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-256")
 class SshSession(asyncssh.SSHServerSession[bytes]):
     """One channel: a shell, or a single command (`exec`)."""
 
-    def __init__(self, link: SshLink) -> None:
+    def __init__(self, link: SshLink, *, surplus: bool = False) -> None:
         self._link = link
+        self._surplus = surplus  # one more than the link may carry
         self._player: Player | None = None
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._width = 80
@@ -75,7 +76,8 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
             player.play()
             return
         player.shell.resize(self._width)
-        player.shell.start(refused(player.shell) if player.device.full else greet(player.shell))
+        full = self._surplus or player.device.full
+        player.shell.start(refused(player.shell) if full else greet(player.shell))
         player.play()
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
@@ -107,7 +109,7 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         if self._player is not None:
             self._player.lost()
         # classic devices close the whole connection with its only shell
-        if self._ended and self._link.device.shells_per_link == 1:
+        if self._ended and self._link.device.shells_per_link == 1 and not self._surplus:
             self._link.finish(reset=False)
 
     def write_output(self, data: bytes) -> None:
@@ -183,11 +185,13 @@ class SshLink(asyncssh.SSHServer):
         return key.public_data == asyncssh.import_public_key(known).public_data
 
     def session_requested(self) -> Any:
-        if self.shells >= self.device.shells_per_link:
+        surplus = self.shells >= self.device.shells_per_link
+        if surplus:
             self.device.refusals += 1
-            return False
+            if self.device.faults.vty_refusal == "channel":
+                return False
         self.shells += 1
-        return SshSession(self)
+        return SshSession(self, surplus=surplus)
 
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
         """A jump host of the lab leads to the lab: nothing but loopback is reached through it."""

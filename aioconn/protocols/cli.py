@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, S
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, overload
 
-from aioconn.connection import BaseConnection, State, service
+from aioconn.connection import BaseConnection, State, service, streaming
 from aioconn.errors import AioconnError, Phase, PromptNotFound, SessionBroken, ShellRefused
 from aioconn.events import Unsolicited
 from aioconn.platforms.loader import load_platform
@@ -18,6 +18,7 @@ from aioconn.platforms.model import Platform
 from aioconn.protocols import parsing
 from aioconn.protocols.cli_options import CliOptions, Replies
 from aioconn.protocols.commandline import CommandLine
+from aioconn.protocols.recovery import prove
 from aioconn.protocols.shell import Shell
 from aioconn.protocols.terminals import open_terminal
 from aioconn.request import BaseOptions, Request
@@ -49,6 +50,7 @@ class CliConnection(BaseConnection[CliOptions]):
         )
         self._line: CommandLine | None = None
         self._release: Callable[[], None] | None = None
+        self._home_mode = ""
 
     @property
     def mode(self) -> str:
@@ -67,6 +69,7 @@ class CliConnection(BaseConnection[CliOptions]):
         reply: Replies | None = None,
         mode: str | None = None,
         confirm: Literal["prompt", "probe"] | None = None,
+        idempotent: bool = False,
     ) -> Output: ...
 
     @overload
@@ -79,6 +82,7 @@ class CliConnection(BaseConnection[CliOptions]):
         reply: Replies | None = None,
         mode: str | None = None,
         confirm: Literal["prompt", "probe"] | None = None,
+        idempotent: bool = False,
     ) -> list[Output]: ...
 
     @service  # type: ignore[misc]  # the decorator makes self positional-only
@@ -91,6 +95,7 @@ class CliConnection(BaseConnection[CliOptions]):
         reply: Replies | None = None,
         mode: str | None = None,
         confirm: Literal["prompt", "probe"] | None = None,
+        idempotent: bool = False,
     ) -> Output | list[Output]:
         """Run one command, or several in order, and return what each printed.
 
@@ -98,6 +103,7 @@ class CliConnection(BaseConnection[CliOptions]):
         first; without it the command runs where the session is. Raises `CommandRejected` when the device refuses
         (`check=False` returns the output, its `failure` set), `CommandTimeout` after `timeout` seconds for all of it.
         After a timeout or a cancel the command may have been executed; the session is brought back in step.
+        `idempotent`: if the session breaks in the middle it is repeated on a new one, within the same deadline.
         """
         if mode is not None:
             await self._live().go_to(mode)
@@ -116,15 +122,23 @@ class CliConnection(BaseConnection[CliOptions]):
         check: bool | None = None,
         reply: Replies | None = None,
         commit: bool = True,
+        exclusive: bool = True,
     ) -> Output:
         """Send configuration lines, make them count, and return to the mode before; returns what the device said.
 
         The first refused line raises `CommandRejected` (`check=False` goes on). Where the platform has a candidate
         it is committed at the end, or discarded after an error, a timeout or a cancel, and with `commit=False` left
-        uncommitted only if the platform keeps it.
+        uncommitted only if the platform keeps it. One at a time configures a device, over all its connections, unless
+        `exclusive` is False.
         """
         verdict = self.options.check if check is None else check
-        return await self._live().configure(lines, check=verdict, reply=reply, commit=commit)
+        order = self._request.environment.configures if exclusive else None
+        hold = await order.lock.take("configure") if order is not None else None
+        try:
+            return await self._live().configure(lines, check=verdict, reply=reply, commit=commit)
+        finally:
+            if hold is not None:
+                hold.release()
 
     @service
     async def enter_mode(self, mode: str, *, timeout: float | None = None) -> None:
@@ -162,6 +176,7 @@ class CliConnection(BaseConnection[CliOptions]):
             shell.check()
             await shell.next_arrival()
 
+    @streaming
     async def stream(
         self,
         command: str,
@@ -176,23 +191,30 @@ class CliConnection(BaseConnection[CliOptions]):
         """
         self._check_usable()
         limit = self.options.timeout if timeout is None else timeout
+        exclusivity = self._exclusivity
+        entered = taken = False
         try:
-            async with asyncio.timeout(limit):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise self._timed_out("stream", command, limit) from None
-        try:
-            async with asyncio.timeout(limit):
-                await self._take_session()
+            async with asyncio.timeout(limit) as deadline:
+                if exclusivity is not None and not exclusivity.try_enter():
+                    await exclusivity.enter()
+                entered = True
+                await self._turn.take(self._in_transaction())
+                taken = True
+                await self._take_session(deadline.when() or 0.0)
             async with contextlib.aclosing(self._stream_lines(command, limit, reply)) as pieces:
                 async for piece in pieces:
                     yield piece
         except TimeoutError:
+            if not taken:
+                raise self._kept_waiting("stream", command, limit, entered) from None
             raise self._timed_out("stream", command, limit) from None
         finally:
-            if self._state is State.BUSY:
+            if self._state is State.BUSY and taken:
                 self._enter(State.READY)
-            self._turn.release()
+            if taken:
+                self._turn.give()
+            if entered and exclusivity is not None:
+                exclusivity.leave()
 
     async def _stream_lines(
         self, command: str, limit: float, reply: Replies | None
@@ -264,6 +286,7 @@ class CliConnection(BaseConnection[CliOptions]):
             await line.log_in(credential, authenticated=opened.authenticated)
             self._progress.phase = Phase.PROMPT
             await line.settle()
+            self._home_mode = shell.mode
             shell.check()  # lost in the very turn that brought the last prompt
         except SessionBroken as error:
             raise ShellRefused(
@@ -290,6 +313,30 @@ class CliConnection(BaseConnection[CliOptions]):
 
     async def _recover(self) -> bool:
         return await self._live().recover()
+
+    def _is_clean(self) -> bool:
+        line = self._line
+        return (
+            line is not None
+            and not line.raw
+            and line.shell.in_step
+            and line.shell.mode == self._home_mode
+        )
+
+    async def _reset(self) -> bool:
+        """Whoever had it talked raw, or left it in another mode; what he configured and did not commit is discarded."""
+        line = self._live()
+        how = self.platform.configure
+        if line.raw or not line.in_step or (how is not None and self.mode == how.mode):
+            line.raw = False
+            if not await line.recover():
+                return False
+        await line.go_to(self._home_mode)
+        return True
+
+    async def _check(self) -> bool:
+        shell = self._live().shell
+        return await prove(shell, shell.patience, patience=None)
 
     def _on_shell_lost(self, error: Exception | None) -> None:
         if error is None or isinstance(error, AioconnError):

@@ -10,22 +10,34 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aioconn.credentials import Credential
 from aioconn.errors import MissingValue, Phase, UsageError
+from aioconn.protocols.sharing import link_key
 from aioconn.transport.base import Progress, Receiver, Stream, Terminal
 from aioconn.transport.ssh_options import SshOptions
 
 if TYPE_CHECKING:
     from aioconn.connection import BaseConnection
+    from aioconn.links import Links
+    from aioconn.transport.ssh import SshLink
 
 DEFAULT_PORTS = {"ssh": 22, "telnet": 23}
 
 
+def _for_good() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenedTerminal:
-    """A stream, whether the transport has authenticated us, and what frees the transport below it at once."""
+    """A stream, whether the transport has authenticated us, and what frees the transport below it at once.
+
+    `refuse()` is told, before `abort()`, that the device ended the session before it was ready. True: it may be due to
+    others on the same link, and opening once more goes over another one.
+    """
 
     stream: Stream
     authenticated: bool
     abort: Callable[[], None]
+    refuse: Callable[[], bool] = _for_good
 
 
 async def open_terminal(
@@ -37,13 +49,16 @@ async def open_terminal(
     progress: Progress,
     username_suffix: str = "",
 ) -> OpenedTerminal:
-    """Open the way that the connection's path describes. Cancelling leaves nothing behind."""
+    """Open the way that the connection's path describes, over a link that stands if there is one and the platform
+    allows it. Cancelling leaves nothing behind."""
+    environment = connection._request.environment
     path = connection.path
     where = {"device": connection.device, "path": path.name}
     protocol = path.protocol or ("command" if path.command else "ssh")
     if path.command:
         from aioconn.transport.process import open_process
 
+        await environment.admit_login(connection)
         progress.phase = Phase.SHELL
         stream = await open_process(path.command, receiver, terminal=terminal, progress=progress, **where)
         return OpenedTerminal(stream=stream, authenticated=False, abort=stream.abort)
@@ -56,6 +71,7 @@ async def open_terminal(
     if protocol == "telnet":
         from aioconn.transport.telnet import open_telnet
 
+        await environment.admit_login(connection)
         stream = await open_telnet(
             host, port, receiver, terminal=terminal, tunnel=jump, progress=progress, **where
         )
@@ -68,25 +84,49 @@ async def open_terminal(
             hint="protocol is ssh or telnet, or give `command:`",
         )
     credential = connection.credentials.get("ssh", path.name)
-    if username_suffix and credential.user is not None:
-        credential = replace(credential, username=credential.user + username_suffix)
-    return await _open_ssh(connection, receiver, host, port, credential, terminal, jump, progress)
+
+    async def admit() -> None:
+        await environment.admit_login(connection)
+
+    async def make_link(progress: Progress) -> SshLink:
+        try:
+            return await _open_link(connection, host, port, credential, username_suffix, jump, progress)
+        finally:
+            environment.opened(connection)
+
+    async def open_shell(link: SshLink) -> Stream:
+        progress.phase = Phase.SHELL
+        return await link.open_shell(receiver, terminal)
+
+    links: Links | None = environment.links
+    if links is not None and (key := link_key(connection)) is not None:
+        shared = await links.open(key, make_link, open_shell, progress=progress, admit=admit)
+        return OpenedTerminal(stream=shared, authenticated=True, abort=shared.abort, refuse=shared.refuse)
+    await admit()
+    link = await make_link(progress)
+    try:
+        stream = await open_shell(link)
+    except BaseException:
+        link.abort()
+        raise
+    return OpenedTerminal(stream=_Owning(stream, link), authenticated=True, abort=link.abort)
 
 
-async def _open_ssh(
+async def _open_link(
     connection: BaseConnection[Any],
-    receiver: Receiver,
     host: str,
     port: int,
     credential: Credential,
-    terminal: Terminal,
+    username_suffix: str,
     jump: Any,
     progress: Progress,
-) -> OpenedTerminal:
+) -> SshLink:
     from aioconn.transport.ssh import SshLink
 
+    if username_suffix and credential.user is not None:
+        credential = replace(credential, username=credential.user + username_suffix)
     options = cast(SshOptions, connection.options)
-    link = await SshLink.open(
+    return await SshLink.open(
         host,
         port,
         device=connection.device,
@@ -97,13 +137,6 @@ async def _open_ssh(
         progress=progress,
         answers=getattr(options, "answers", None),
     )
-    try:
-        progress.phase = Phase.SHELL
-        stream = await link.open_shell(receiver, terminal)
-    except BaseException:
-        link.abort()
-        raise
-    return OpenedTerminal(stream=_Owning(stream, link), authenticated=True, abort=link.abort)
 
 
 class _Owning(Stream):

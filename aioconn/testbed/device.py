@@ -16,7 +16,7 @@ from aioconn.errors import UnknownDevice, UsageError, nearest
 from aioconn.events import Listeners
 from aioconn.manager import DEFAULT_ALIAS, ConnectionManager, Defaults
 from aioconn.path import Path
-from aioconn.policy import Limits
+from aioconn.policy import POOL_TIMEOUT, Limits
 from aioconn.results import Output
 from aioconn.testbed.load import load_spec
 from aioconn.testbed.model import DeviceSpec
@@ -57,6 +57,8 @@ class Device:
                 alias=defaults.alias or DEFAULT_ALIAS,
                 via=defaults.via,
                 arguments=defaults.arguments,
+                pool_size=defaults.pool_size,
+                pool_timeout=POOL_TIMEOUT if defaults.pool_timeout is None else defaults.pool_timeout,
             ),
             limits=Limits(max_sessions=defaults.max_sessions, logins_per_minute=defaults.logins_per_minute),
         )
@@ -162,11 +164,20 @@ class Device:
         cls: Any = None,
         timeout: float | None = None,
         replace: bool = False,
+        pool_size: int | None = None,
+        pool_timeout: float | None = None,
         **arguments: Any,
-    ) -> BaseConnection[Any]:
+    ) -> Any:
         """See `ConnectionManager.connect`."""
         return await self._manager.connect(
-            alias=alias, via=via, cls=cls, timeout=timeout, replace=replace, **arguments
+            alias=alias,
+            via=via,
+            cls=cls,
+            timeout=timeout,
+            replace=replace,
+            pool_size=pool_size,
+            pool_timeout=pool_timeout,
+            **arguments,
         )
 
     async def disconnect(self, alias: str | None = None) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is measured. A new one is a file in here with an `AsyncClient` or a `ThreadedClient`, and a line below."""
+"""Who is measured. A new one is a file in here with an `AsyncClient`, `ThreadedClient` or `PoolClient`, and a line below."""
 
 from __future__ import annotations
 
@@ -13,6 +13,13 @@ _CLIENTS = {
     "aioconn": "aioconn_:Aioconn",
     "scrapli": "scrapli_:Scrapli",
     "netmiko": "netmiko_:Netmiko",
+    "semaphore": "semaphore:Semaphore",
+    "httpcore": "httpcore_:Httpcore",
+    "aiohttp": "aiohttp_:Aiohttp",
+    "psycopg_pool": "psycopg_pool_:PsycopgPool",
+    "asyncpg": "asyncpg_:Asyncpg",
+    "redis": "redis_:Redis",
+    "sqlalchemy": "sqlalchemy_:Sqlalchemy",
 }
 NAMES = tuple(_CLIENTS)
 

@@ -4,20 +4,30 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.clients.base import AsyncClient
+from benchmarks.clients.base import AsyncClient, Crew
+from benchmarks.clients.pool import Pool, PoolClient
 from benchmarks.meter import Meter
 from benchmarks.target import HOST_NAME, PASSWORD, USER, Target
 
 _TIMEOUT = 600.0
 
 
-class Aioconn(AsyncClient):
+class Aioconn(AsyncClient, PoolClient):
     name = "aioconn"
-    offers = frozenset({"ssh", "telnet", "engine"})
+    offers = frozenset({"ssh", "telnet", "engine", "turns", "asking"})
     packages = ("aioconn", "asyncssh", "telnetlib3")
+
+    def server(self, needs: str) -> str:
+        return {"turns": "", "asking": "lab"}.get(needs, needs)
+
+    def pool(self, size: int, target: Target | None, *, idle: bool = False) -> Pool:
+        from benchmarks.clients.aioconn_pool import AioconnPool
+
+        return AioconnPool(size, target)
 
     def testbed(self, targets: Sequence[Target]) -> Any:
         import aioconn
@@ -61,6 +71,18 @@ class Aioconn(AsyncClient):
                     outputs: list[str] = result.value or []
                     sizes.append(sum(map(len, outputs)))
             return sizes
+
+        return asyncio.run(work())
+
+    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
+        async def work() -> Crew:
+            device = self.testbed([target])[target.name]
+            begun = time.perf_counter()
+            pool = await device.connect(alias="pool", pool_size=max(1, workers // 2))
+            crew = Crew(sessions=pool.size)
+            await self.keep_running([pool] * workers, command, seconds, meter, crew, begun)
+            await device.destroy_all()
+            return crew
 
         return asyncio.run(work())
 

@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
 from benchmarks.meter import Meter
@@ -32,18 +33,36 @@ class Collector(Protocol):
         ...
 
 
-class Client(ABC):
-    """Runs the workloads. `offers` names what it can do: ssh, telnet, engine.
+@dataclass(slots=True, kw_only=True)
+class Crew:
+    """What several callers got: the length of each answer. `opening` is seconds until all had their first."""
 
-    `packages` are distributions whose versions are reported; with `separate` they are installed into a virtual
-    environment for this client alone. What `run` gives must be the command's output.
+    sessions: int
+    opening: float = 0.0
+    sizes: list[int] = field(default_factory=list)
+
+
+class Client:
+    """Runs the workloads that need something of what it `offers`.
+
+    `packages` are distributions whose versions are reported. With `separate` the client has a virtual environment
+    of its own, into which `installs` go (the first of the packages if it is empty).
     """
 
     name: ClassVar[str]
     offers: ClassVar[frozenset[str]]
     packages: ClassVar[tuple[str, ...]] = ()
+    installs: ClassVar[tuple[str, ...]] = ()
     floor: ClassVar[bool] = False
     separate: ClassVar[bool] = False
+
+    def server(self, needs: str) -> str:
+        """What it talks to in a case that needs `needs`, in the words of `Servers.targets`; nothing if empty."""
+        return needs
+
+
+class DeviceClient(Client, ABC):
+    """Talks to devices. It offers ssh, telnet, engine, or some of them; what it gives must be the command's output."""
 
     @abstractmethod
     def commands(self, target: Target, command: str, count: int, budget: float, meter: Meter) -> list[Timed]:
@@ -63,12 +82,16 @@ class Client(ABC):
     def idle(self, targets: Sequence[Target], limit: int, before: Hook, during: Hook) -> None:
         """Open one session, call `before`; open one to each target, call `during`; close."""
 
+    @abstractmethod
+    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
+        """So many callers run `command` on one device, again and again for so long."""
+
     def collector(self, command: str) -> Collector:
         """What takes the answer to `command`, for clients that offer `engine`."""
         raise NotImplementedError
 
 
-class AsyncClient(Client):
+class AsyncClient(DeviceClient):
     """A client with coroutines."""
 
     @abstractmethod
@@ -148,8 +171,34 @@ class AsyncClient(Client):
 
         asyncio.run(work())
 
+    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
+        async def work() -> Crew:
+            begun = time.perf_counter()
+            sessions = await asyncio.gather(*(self.open(target) for _ in range(workers)))
+            crew = Crew(sessions=len(sessions))
+            await self.keep_running(sessions, command, seconds, meter, crew, begun)
+            await asyncio.gather(*(self.close(session) for session in sessions))
+            return crew
 
-class ThreadedClient(Client):
+        return asyncio.run(work())
+
+    async def keep_running(
+        self, sessions: Sequence[Any], command: str, seconds: float, meter: Meter, crew: Crew, begun: float
+    ) -> None:
+        """A caller for each of `sessions`, which may be the same one several times."""
+
+        async def caller(session: Any, until: float) -> None:
+            while time.perf_counter() < until:
+                crew.sizes.append(len(await self.run(session, command)))
+
+        await asyncio.gather(*(self.run(session, command) for session in sessions))
+        crew.opening = time.perf_counter() - begun
+        with meter:
+            until = time.perf_counter() + seconds
+            await asyncio.gather(*(caller(session, until) for session in sessions))
+
+
+class ThreadedClient(DeviceClient):
     """A client without coroutines: sessions side by side take a thread each."""
 
     @abstractmethod
@@ -204,3 +253,21 @@ class ThreadedClient(Client):
         during()
         with ThreadPoolExecutor(limit) as pool:
             list(pool.map(self.close, [first, *sessions]))
+
+    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
+        def caller(session: Any) -> list[int]:
+            sizes = []
+            while time.perf_counter() < until:
+                sizes.append(len(self.run(session, command)))
+            return sizes
+
+        with ThreadPoolExecutor(workers) as threads:
+            begun = time.perf_counter()
+            sessions = list(threads.map(lambda _: self.open(target), range(workers)))
+            list(threads.map(lambda session: self.run(session, command), sessions))
+            crew = Crew(sessions=workers, opening=time.perf_counter() - begun)
+            with meter:
+                until = time.perf_counter() + seconds
+                crew.sizes += [size for sizes in threads.map(caller, sessions) for size in sizes]
+            list(threads.map(self.close, sessions))
+        return crew

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from typing import Any
 
 from benchmarks.workloads.base import Workload
 
@@ -13,11 +14,16 @@ _WORKLOADS = {
     "bulk": "bulk:Bulk",
     "engine": "engine:Engine",
     "idle": "idle:Idle",
+    "workers": "workers:Workers",
+    "gate": "gate:Gate",
+    "handover": "handover:HandOver",
+    "fairness": "fairness:Fairness",
+    "storm": "storm:Storm",
 }
 NAMES = tuple(_WORKLOADS)
 
 
-def load(name: str) -> Workload:
+def load(name: str) -> Workload[Any]:
     module, _, cls = _WORKLOADS[name].partition(":")
-    workload: Workload = getattr(import_module(f"benchmarks.workloads.{module}"), cls)()
+    workload: Workload[Any] = getattr(import_module(f"benchmarks.workloads.{module}"), cls)()
     return workload

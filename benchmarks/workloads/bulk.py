@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.clients.base import Client
+from benchmarks.clients.base import DeviceClient
 from benchmarks.meter import Meter
 from benchmarks.target import Target, bulk
 from benchmarks.workloads.base import MEGABYTE, Case, Column, Metrics, Sizes, Workload, require
 
 
-class Bulk(Workload):
+class Bulk(Workload[DeviceClient]):
     name = "bulk"
     title = "A large output on one session"
     about = (
@@ -35,7 +35,7 @@ class Bulk(Workload):
             for count in counts
         ]
 
-    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+    def run(self, client: DeviceClient, case: Case, targets: Sequence[Target]) -> Metrics:
         megabytes = case.amounts["megabytes"]
         meter = Meter()
         size = client.bulk(targets[0], bulk(megabytes * MEGABYTE), meter)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from benchmarks.clients.base import Client
+from benchmarks.clients.base import DeviceClient
 from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, require
@@ -14,7 +14,7 @@ from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, re
 _BUDGET = 3.0  # seconds; a slow client runs fewer commands
 
 
-class Commands(Workload):
+class Commands(Workload[DeviceClient]):
     name = "commands"
     title = "Short commands on one live session"
     about = (
@@ -35,7 +35,7 @@ class Commands(Workload):
             for count in sizes.commands
         ]
 
-    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+    def run(self, client: DeviceClient, case: Case, targets: Sequence[Target]) -> Metrics:
         meter = Meter()
         took = client.commands(targets[0], "show clock", case.amounts["count"], _BUDGET, meter)
         require(min(size for _, size in took), 30, "show clock")

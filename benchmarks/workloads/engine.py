@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.clients.base import Client
+from benchmarks.clients.base import DeviceClient
 from benchmarks.meter import Meter, resident
 from benchmarks.target import PROMPT, Target, bulk
 from benchmarks.workloads.base import MEGABYTE, Case, Column, Metrics, Sizes, Workload, require
@@ -14,7 +14,7 @@ _LINE = b"GigabitEthernet1/0/1 is up, line protocol is up, 5 minute input rate 0
 _PER_SIZE = 20  # megabytes; a small output is taken several times, for the clock's sake
 
 
-class Engine(Workload):
+class Engine(Workload[DeviceClient]):
     name = "engine"
     title = "The engine alone"
     about = (
@@ -39,7 +39,7 @@ class Engine(Workload):
             for size in sizes.engine_megabytes
         ]
 
-    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+    def run(self, client: DeviceClient, case: Case, targets: Sequence[Target]) -> Metrics:
         size, chunk = case.amounts["megabytes"] * MEGABYTE, case.amounts["chunk"]
         command = bulk(size)
         rounds = max(1, _PER_SIZE * MEGABYTE // size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from benchmarks.clients.base import Client
+from benchmarks.clients.base import DeviceClient
 from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, require
@@ -14,7 +14,7 @@ LIMIT = 100
 COMMANDS = ("show version", "show clock", "show version")
 
 
-class FanOut(Workload):
+class FanOut(Workload[DeviceClient]):
     name = "fanout"
     title = "Fan-out: connect, three commands, close"
     about = (
@@ -43,7 +43,7 @@ class FanOut(Workload):
             for count in counts
         ]
 
-    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+    def run(self, client: DeviceClient, case: Case, targets: Sequence[Target]) -> Metrics:
         meter = Meter()
         sizes = client.fan_out(targets, COMMANDS, LIMIT, meter)
         require(len(sizes), len(targets), "devices")

@@ -6,7 +6,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Sequence
 
-from benchmarks.clients.base import Client
+from benchmarks.clients.base import DeviceClient
 from benchmarks.meter import descriptors, resident, threads
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
@@ -14,7 +14,7 @@ from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
 _LIMIT = 50
 
 
-class Idle(Workload):
+class Idle(Workload[DeviceClient]):
     name = "idle"
     title = "Idle sessions"
     about = "What the process grew by for each open session, the first of which is not counted."
@@ -37,7 +37,7 @@ class Idle(Workload):
             for count in sizes.idle
         ]
 
-    def run(self, client: Client, case: Case, targets: Sequence[Target]) -> Metrics:
+    def run(self, client: DeviceClient, case: Case, targets: Sequence[Target]) -> Metrics:
         seen: list[tuple[int, int, int]] = []
 
         def look() -> None:

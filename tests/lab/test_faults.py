@@ -127,6 +127,23 @@ def test_another_hostname() -> None:
     assert dialogue.say("show privilege").endswith("\nother#")
 
 
+async def test_a_shell_too_many_on_a_link_is_told_so() -> None:
+    async with Lab() as lab:
+        for kept in (1, 2):
+            device = await lab.add(f"r{kept}", faults=Faults(vty_refusal="text"), shells_per_link=kept)
+            async with ssh(device) as link:
+                shells = [await SshShell.open(link) for _ in range(kept)]
+                for shell in shells:
+                    await shell.until(b"#")
+                surplus = await SshShell.open(link)
+                assert b"All lines are in use" in await surplus.process.stdout.read()
+                await surplus.process.wait_closed()
+                assert device.refusals == 1
+                assert device.sessions == kept
+                shells[0].process.stdin.write(b"show privilege\r")
+                assert b"15" in await shells[0].until(b"15")
+
+
 async def test_latency_is_felt() -> None:
     async with Lab() as lab:
         device = await lab.add("r1", faults=Faults(latency=0.1))

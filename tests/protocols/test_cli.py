@@ -407,12 +407,19 @@ async def test_silent_after_login(pair: Any) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 async def test_no_line_free(pair: Any, protocol: str) -> None:
-    device, _ = await pair(protocol, faults=Faults(vty_limit=1))
+    """What the device refuses is learned, and waited for as long as the caller likes."""
+    device, served = await pair(protocol, faults=Faults(vty_limit=1))
     await device.connect()
-    with pytest.raises(ShellRefused):
-        await device.connect(alias="second", timeout=5)
+    with pytest.raises(LimitReached, match="the device refused more than 1"):
+        await device.connect(alias="second", timeout=0.3)
     assert list(device.connections) == ["default"]
     assert "Version" in await device.execute("show version")
+    assert device.manager.statistics()["learned_sessions"] == 1
+    waiting = asyncio.ensure_future(device.connect(alias="second", timeout=20))
+    await asyncio.sleep(0.02)
+    await device.disconnect()
+    assert (await waiting).connected
+    assert served.refusals == 1
 
 
 async def test_a_device_that_hangs_up_with_its_last_prompt() -> None:

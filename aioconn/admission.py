@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may open a session to a device, and when: its budget, what its paths have suffered, and the order of connects."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from aioconn.breaker import Breaker
+from aioconn.connection import BaseConnection
+from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, ShellRefused
+from aioconn.events import CircuitOpened, LimitLearned, Listeners
+from aioconn.limits import Budget, Claim
+from aioconn.policy import Limits
+
+GATE_HOLD = 1.0
+
+Connection = BaseConnection[Any]
+
+
+class Needs(Protocol):
+    """What an admission asks of the manager."""
+
+    def relieve(self) -> None:
+        """Somebody waits for a place: give up idle sessions for him, where that helps."""
+        ...
+
+    def path_changed(self, path: str) -> None:
+        """The path may be tried again, or may not."""
+        ...
+
+    def would_share(self, connection: Connection) -> bool:
+        """Whether the session comes about on a link that is there, without a login."""
+        ...
+
+    @property
+    def connect_gate(self) -> asyncio.Semaphore | None:
+        """Bounds how many connections of the whole testbed are opened at once."""
+        ...
+
+
+class Admission:
+    """One device's. Plain functions decide, the coroutines wait for what they decide; in the home loop only."""
+
+    def __init__(self, device: str, limits: Limits, needs: Needs, listeners: Listeners) -> None:
+        self._device = device
+        self._needs = needs
+        self._listeners = listeners
+        self.budget = Budget(limits)
+        self._random = random.Random()
+        self._breakers: dict[str, Breaker] = {}
+        self._trying: set[Connection] = set()
+        self._outcomes: dict[str, list[asyncio.Future[None]]] = {}
+        self._unpaid: set[Connection] = set()  # admitted without a login
+        self._refused: set[Connection] = set()  # had its turn, and the device would not have it
+        self._in_gate: dict[Connection, tuple[asyncio.Semaphore, asyncio.TimerHandle]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    # ------------------------------------------------------------------ places
+
+    def claim(self, connection: Connection, granted: Callable[[], None]) -> None:
+        """Ask for a place; `granted` is called once, now or later. `withdraw` or `leave` ends it."""
+
+        def needs_login() -> bool:
+            return not self._needs.would_share(connection)
+
+        def told() -> None:
+            if not needs_login():
+                self._unpaid.add(connection)
+            granted()
+
+        claim = Claim(holder=connection, group=connection.alias, login=needs_login, granted=told)
+        if not self.budget.ask(claim, self._now(), first=connection in self._refused):
+            self._needs.relieve()
+        self._watch()
+
+    def withdraw(self, connection: Connection) -> None:
+        """Wait no longer, or give back what was granted."""
+        self._forget(connection)
+        self.budget.withdraw(connection, self._now())
+        self._after_leaving()
+
+    def leave(self, connection: Connection) -> None:
+        """The session is gone, or did not come about."""
+        self._forget(connection)
+        self.budget.give(connection, self._now())
+        self._after_leaving()
+
+    def _forget(self, connection: Connection) -> None:
+        self._unpaid.discard(connection)
+        self.opened(connection)
+        if connection in self._trying:
+            self._trying.discard(connection)
+            self.breaker(connection.via).release(connection)
+            self._changed(connection.via)
+
+    def _after_leaving(self) -> None:
+        if self.budget.waiting:
+            self._needs.relieve()
+        self._watch()
+
+    def reconsider(self) -> None:
+        """A link came up, or went: those who wait may need no login now."""
+        self.budget.reconsider(self._now())
+        self._watch()
+
+    async def admit(self, connection: Connection) -> None:
+        """Wait until the device can bear one more session. The caller sets the deadline; a cancel leaves nothing taken."""
+        loop = asyncio.get_running_loop()
+        try:
+            if not self.budget.holds(connection):
+                future = loop.create_future()
+                self.claim(connection, lambda: None if future.done() else future.set_result(None))
+                await future
+            if connection not in self._unpaid:
+                await self._pass_gate(connection)
+        except BaseException:
+            self.withdraw(connection)
+            raise
+        if connection not in self._trying:  # somebody asked for it in so many words
+            self._trying.add(connection)
+            self.breaker(connection.via).attempt(connection, loop.time(), force=True)
+
+    async def admit_login(self, connection: Connection) -> None:
+        """For a session that was let in without a login, and needs one after all."""
+        if connection not in self._unpaid:
+            return
+        self._unpaid.discard(connection)
+        future = asyncio.get_running_loop().create_future()
+        claim = Claim(
+            holder=connection,
+            group=connection.alias,
+            login=lambda: True,
+            granted=lambda: None if future.done() else future.set_result(None),
+        )
+        self.budget.ask_login(claim, self._now())
+        self._watch()
+        await future
+        await self._pass_gate(connection)
+
+    async def _pass_gate(self, connection: Connection) -> None:
+        if (gate := self._needs.connect_gate) is not None and connection not in self._in_gate:
+            await gate.acquire()
+            # what takes longer is waiting for its device, not working: it must not keep others out
+            timer = asyncio.get_running_loop().call_later(GATE_HOLD, self.opened, connection)
+            self._in_gate[connection] = gate, timer
+
+    def opened(self, connection: Connection) -> None:
+        """The work of its opening is done."""
+        if (entry := self._in_gate.pop(connection, None)) is not None:
+            gate, timer = entry
+            timer.cancel()
+            gate.release()
+
+    def admitted(self, connection: Connection) -> bool:
+        return self.budget.holds(connection)
+
+    def crowd(self) -> str:
+        return self.budget.crowd()
+
+    def crowded(self, connection: Connection, error: BaseException) -> bool:
+        """A refusal while sessions of ours are open is a limit that nobody had told us of."""
+        now = self._now()
+        if isinstance(error, HostUnreachable):  # a daemon with a limit of its own refuses, and works all the same
+            others = [one for one in self.budget.holders if one is not connection and one.via == connection.via]
+            if not any(one.connected for one in others):
+                return False
+        elif not isinstance(error, ShellRefused):
+            return False
+        if not self.budget.refused(connection, now):
+            return False
+        self._refused.add(connection)
+        self.leave(connection)
+        if self._listeners:
+            self._listeners.emit(
+                LimitLearned(
+                    device=self._device, alias=connection.alias, path=connection.via, sessions=self.budget.learned
+                )
+            )
+        return True
+
+    def yields(self, connection: Connection, *, wanted: bool) -> bool:
+        """Whether a session that is free now should be given up for another group; it is to be closed then."""
+        budget = self.budget
+        if not budget.waiting:
+            return False
+        now = self._now()
+        taker = budget.turn_over(connection, now) if wanted else budget.hungry(now, connection.alias)
+        if taker is None:
+            return False
+        budget.yielding(connection)
+        return True
+
+    # ------------------------------------------------------------------ attempts
+
+    def breaker(self, path: str) -> Breaker:
+        """What the attempts on a path have come to."""
+        if (found := self._breakers.get(path)) is None:
+            found = self._breakers[path] = Breaker(self._random)
+        return found
+
+    def _changed(self, path: str) -> None:
+        for future in self._outcomes.pop(path, ()):
+            if not future.done():
+                future.set_result(None)
+        self._needs.path_changed(path)
+
+    def attempted(self, connection: Connection, error: BaseException | None) -> None:
+        """An attempt to open has ended, well or not."""
+        now, path = self._now(), connection.via
+        self._refused.discard(connection)
+        self._trying.discard(connection)
+        breaker = self.breaker(path)
+        if error is None:
+            self.budget.confirmed(connection, now)
+            self._watch()
+            breaker.succeeded(connection, now)
+        elif (wait := breaker.failed(connection, error, now)) and self._listeners:
+            self._listeners.emit(
+                CircuitOpened(
+                    device=self._device,
+                    alias=connection.alias,
+                    path=path,
+                    error=error,
+                    failures=breaker.failures,
+                    retry_in=wait,
+                )
+            )
+        self._changed(path)
+
+    def lost(self, connection: Connection, error: BaseException, lived: float) -> None:
+        """The other side ended a session `lived` seconds after it was opened."""
+        if self.breaker(connection.via).lost(self._now(), error, lived=lived):
+            self._changed(connection.via)
+
+    async def await_attempt(self, connection: Connection, until: float) -> None:
+        """Wait until the path may be tried. Raises CircuitOpen at once if that is not due before `until` (loop time)."""
+        loop, path = asyncio.get_running_loop(), connection.via
+        breaker = self.breaker(path)
+        while not breaker.attempt(connection, now := loop.time()):
+            due = breaker.due(now)
+            if due is not None and now + due > until:
+                raise breaker.refusal(self._device, path, now)
+            outcome = loop.create_future()  # of an attempt of somebody else, or time
+            self._outcomes.setdefault(path, []).append(outcome)
+            timer = loop.call_later(due, _done, outcome) if due is not None else None
+            try:
+                await outcome
+            finally:
+                outcome.cancel()
+                if timer is not None:
+                    timer.cancel()
+        self._trying.add(connection)
+
+    def retry(self, connection: Connection) -> tuple[float, Callable[[], AioconnError]]:
+        """The loop time from which the path may be tried again, and the error for who cannot wait that long."""
+        breaker, path = self.breaker(connection.via), connection.via
+
+        def refusal() -> CircuitOpen:
+            return breaker.refusal(self._device, path, self._now())
+
+        return breaker.retry_at, refusal
+
+    def tries_again(self, connection: Connection, error: BaseException, until: float) -> bool:
+        """Whether, after an attempt that ended with `error`, another one is due before `until` (loop time)."""
+        breaker = self.breaker(connection.via)
+        return 0.0 < breaker.retry_at < until
+
+    # ------------------------------------------------------------------ time
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _watch(self) -> None:
+        """Come back when time alone changes what the budget may grant."""
+        loop = asyncio.get_running_loop()
+        at = self.budget.next_change(loop.time()) if self.budget.waiting else None
+        if self._timer is not None:
+            if self._timer.when() == at:
+                return
+            self._timer.cancel()
+            self._timer = None
+        if at is not None:
+            self._timer = loop.call_at(at, self._advance)
+
+    def _advance(self) -> None:
+        self._timer = None
+        self.budget.advance(self._now())
+        self._after_leaving()
+
+
+def _done(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)

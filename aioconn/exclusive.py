@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may work on a device at this moment: everybody together, or one alone.
+
+A call of a service is a shared *entry*. A session kept for several calls is a shared *hold*. Exclusive work is a hold
+as well, one that waits until all entries and holds have gone, and keeps others out until it is released.
+
+Whoever waits is served in the order of arrival, whatever he waits for: exclusive work waits for those before it, and
+those after it wait for it, so neither can starve the other. What comes free is handed over directly: nobody who comes
+in between can take it, and a waiter who is cancelled after it was handed to him hands it on.
+
+A hold is written into the context of whoever holds it. Calls that are made there, also by tasks started inside, are
+*inside* and pass, as long as the hold lasts; a task that outlives it is outside again.
+
+Everything of one `Exclusivity` happens in one event loop, its device's home loop, so there are no locks against
+threads. `here()`, `Hold.mark()` and `Hold.unmark()` alone belong into the caller's task or thread, which may be in
+another loop: they read and write nothing but the caller's own stack and context.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sys
+import threading
+import time
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable
+from contextvars import ContextVar
+from types import CodeType
+from typing import Any
+
+from aioconn.errors import Deadlock, UsageError
+
+# Frames of these modules stand between the one who asks and us; what he wrote comes before them.
+_BETWEEN = ("aioconn.", "asyncio.", "contextlib")
+
+# How many holders a text names before it only counts them.
+_NAMED = 3
+
+# The holds inside which the running code is, outermost first. Some may be over: `live` decides.
+_inside: ContextVar[tuple[Hold, ...]] = ContextVar("aioconn holds", default=())
+
+
+class Caller:
+    """Who asks: a task (or a thread without a loop), and the line of his own code that it happens in.
+
+    Kept are a code object and a number; no frame, so nothing of what the caller has in his variables.
+    """
+
+    __slots__ = ("_code", "_line", "_self", "name")
+
+    def __init__(self, name: str, itself: Any, code: CodeType, line: int) -> None:
+        self.name = name
+        self._self = weakref.ref(itself) if itself is not None else None
+        self._code = code
+        self._line = line
+
+    @property
+    def place(self) -> str:
+        """`file.py:12 in function`."""
+        return f"{os.path.basename(self._code.co_filename)}:{self._line} in {self._code.co_name}"
+
+    def is_same(self, other: Caller) -> bool:
+        """Whether both are one task, or one thread."""
+        itself = self._self() if self._self is not None else None
+        return itself is not None and other._self is not None and itself is other._self()
+
+    def __repr__(self) -> str:
+        return f"<Caller {self.name} at {self.place}>"
+
+
+def here(task: asyncio.Task[Any] | None = None) -> Caller:
+    """The caller, seen from his own task or thread: his line is the first one outside this package.
+
+    Where there is none, because a task runs nothing but a coroutine of ours, it is that coroutine's. `task`: the
+    running one, if that is known already.
+    """
+    itself: Any = task
+    first: Any = None  # the frame that a task begins with; before it come the loop and whoever runs that
+    name = "a callback"
+    try:
+        itself = itself or asyncio.current_task()
+    except RuntimeError:  # no loop runs in this thread
+        itself = threading.current_thread()
+        name = "thread " + itself.name
+    else:
+        if itself is not None:
+            name = "task " + itself.get_name()
+            first = getattr(itself.get_coro(), "cr_frame", None)
+    frame = sys._getframe(1)
+    while frame.f_globals.get("__name__", "").startswith(_BETWEEN):
+        outer = frame.f_back
+        if outer is None or frame is first:
+            break
+        frame = outer
+    return Caller(name, itself, frame.f_code, frame.f_lineno)
+
+
+class Hold:
+    """Something kept for a while: who keeps it, since when, and the line where he asked for it.
+
+    Made by an `Exclusivity`. Whoever gets one marks his context, and in the end unmarks it and releases the hold.
+    `live`: granted, and not released. `since`: when it was granted; while it is waited for, when it was asked for.
+    """
+
+    __slots__ = ("_exclusivity", "caller", "exclusive", "kind", "live", "since")
+
+    def __init__(self, exclusivity: Exclusivity, kind: str, exclusive: bool, caller: Caller) -> None:
+        self._exclusivity = exclusivity
+        self.kind = kind
+        self.exclusive = exclusive
+        self.caller = caller
+        self.live = False
+        self.since = 0.0
+
+    @property
+    def place(self) -> str:
+        """Where it was asked for: `file.py:12 in function`."""
+        return self.caller.place
+
+    @property
+    def age(self) -> float:
+        """Seconds since it was granted, or asked for."""
+        return self._exclusivity.clock() - self.since
+
+    @property
+    def inside(self) -> bool:
+        """Whether the running code is inside this hold, and it still lasts."""
+        return self.live and self in _inside.get()
+
+    def mark(self) -> None:
+        """Put the running code inside this hold: this context, and tasks that are started from it.
+
+        Called in the task or thread that holds it, in whatever loop that is.
+        """
+        _inside.set((*[hold for hold in _inside.get() if hold.live], self))
+
+    def unmark(self) -> None:
+        """Put the running code outside again. Does no harm where it never was inside, or in another order."""
+        _inside.set(tuple([hold for hold in _inside.get() if hold is not self and hold.live]))
+
+    def release(self) -> None:
+        """Give it back; those who wait for it have it with that. Safe to call again."""
+        if self.live:
+            self._exclusivity._end(self)
+
+    def __repr__(self) -> str:
+        state = "live" if self.live else "not live"
+        return f"<Hold {self.kind} of {self._exclusivity.device} {state}, {self.caller.name} at {self.place}>"
+
+
+class Exclusivity:
+    """Shared and exclusive access to one device; first come, first served. Used in the device's home loop only.
+
+    The coroutines wait without a limit: the caller sets the deadline. Cancelled, they leave nothing behind.
+    """
+
+    __slots__ = ("_entries", "_free", "_longest", "_owners", "_shared", "_waiters", "clock", "device")
+
+    def __init__(self, device: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.device = device
+        self.clock = clock
+        self._entries = 0
+        self._shared: dict[Hold, None] = {}
+        self._owners: dict[Hold, None] = {}  # one, and those taken inside it
+        # Ordered, and left in constant time by who gives up. None waits for an entry. The number: since when.
+        self._waiters: OrderedDict[asyncio.Future[None], tuple[Hold | None, float]] = OrderedDict()
+        self._free = True  # nobody works or waits exclusively: what the way of every call looks at
+        self._longest = 0.0
+
+    # ------------------------------------------------------------------ calls
+
+    def try_enter(self) -> bool:
+        """Begin a call if that is possible now; `leave()` ends it. False: wait with `enter()`."""
+        if self._free or self.inside:
+            self._entries += 1
+            return True
+        return False
+
+    async def enter(self) -> None:
+        """Begin a call, after those who came before; `leave()` ends it."""
+        if not self.try_enter():
+            await self._wait(None)
+
+    def leave(self) -> None:
+        """End a call that was let in."""
+        if not self._entries:
+            raise UsageError("left more often than entered", device=self.device)
+        self._entries -= 1
+        if not self._entries and self._waiters:
+            self._hand_on()
+
+    # ------------------------------------------------------------------ holds
+
+    def try_hold(self, kind: str, *, caller: Caller | None = None) -> Hold | None:
+        """A shared hold if that is possible now, else None. `kind` is a word for texts: lease, transaction."""
+        if self._free or self.inside:
+            hold = Hold(self, kind, False, here() if caller is None else caller)
+            self._grant(hold)
+            return hold
+        return None
+
+    async def hold(self, kind: str, *, caller: Caller | None = None) -> Hold:
+        """A shared hold, after those who came before."""
+        if caller is None:
+            caller = here()
+        if (hold := self.try_hold(kind, caller=caller)) is None:
+            hold = Hold(self, kind, False, caller)
+            await self._wait(hold)
+        return hold
+
+    def try_take(self, kind: str = "exclusive", *, caller: Caller | None = None) -> Hold | None:
+        """An exclusive hold if that is possible now, else None."""
+        if self._is_free_for_one():
+            hold = Hold(self, kind, True, here() if caller is None else caller)
+            self._grant(hold)
+            return hold
+        return None
+
+    async def take(self, kind: str = "exclusive", *, caller: Caller | None = None) -> Hold:
+        """An exclusive hold, after those who came before have gone; inside another one, at once.
+
+        Raises Deadlock if the task (or thread) that asks is inside a shared hold of its own: it would wait for itself.
+        """
+        if caller is None:
+            caller = here()
+        if (hold := self.try_take(kind, caller=caller)) is None:
+            hold = Hold(self, kind, True, caller)
+            self._refuse_to_wait_for_itself(hold)
+            await self._wait(hold)
+        return hold
+
+    # ------------------------------------------------------------------ what goes on
+
+    @property
+    def inside(self) -> bool:
+        """Whether the running code is inside a hold of this device that still lasts."""
+        return any(hold.live and hold._exclusivity is self for hold in _inside.get())
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiters)
+
+    def blockers(self) -> str:
+        """Whom the running code would wait for, in one line, for errors."""
+        around = self._around()
+        parts = [
+            f"{_told(hold)}, taken at {hold.place}" + (", of which this is a part" if hold in around else "")
+            for hold in itertools.islice(itertools.chain(self._owners, self._shared), _NAMED)
+        ]
+        if (more := len(self._owners) + len(self._shared) - _NAMED) > 0:
+            parts.append(f"{more} more")
+        if self._entries:
+            parts.append(f"{self._entries} call{'s' * (self._entries > 1)} under way")
+        if not self._owners and (first := self._first_to_be_alone()) is not None:
+            parts.append(f"{_told(first)} waiting for that, asked for at {first.place}")
+        if self._waiters:
+            parts.append(f"{len(self._waiters)} waiting")
+        return "; ".join(parts) or "nobody"
+
+    def _first_to_be_alone(self) -> Hold | None:
+        """The exclusive hold that is next, if one is waited for."""
+        for hold, _ in self._waiters.values():
+            if hold is not None and hold.exclusive:
+                return hold
+        return None
+
+    def statistics(self) -> dict[str, Any]:
+        """Plain numbers. `longest_wait`: seconds, of all so far and of those who wait now."""
+        longest = self._longest
+        if self._waiters:
+            _, since = next(iter(self._waiters.values()))
+            longest = max(longest, self.clock() - since)
+        return {
+            "shared": self._entries + len(self._shared),
+            "exclusive": len(self._owners),
+            "waiting": len(self._waiters),
+            "longest_wait": longest,
+        }
+
+    def __repr__(self) -> str:
+        numbers = self.statistics()
+        return (
+            f"<Exclusivity {self.device} {numbers['shared']} shared, {numbers['exclusive']} exclusive, "
+            f"{numbers['waiting']} waiting>"
+        )
+
+    # ------------------------------------------------------------------ changes of state: plain functions, all of them
+
+    def _is_free_for_one(self) -> bool:
+        if self._free and not self._entries and not self._shared:
+            return True
+        return bool(self._owners) and any(hold.exclusive for hold in self._around())
+
+    def _around(self) -> list[Hold]:
+        """The holds of this device that the running code is inside of."""
+        return [hold for hold in _inside.get() if hold.live and hold._exclusivity is self]
+
+    def _refuse_to_wait_for_itself(self, asked: Hold) -> None:
+        """A task that waits cannot give back what it holds itself. Of one that was merely started inside a hold, nobody
+        knows whether the holder waits for it: it waits like any other, for the end of the hold or its own deadline."""
+        for hold in [*self._owners, *self._around()]:
+            if hold.caller.is_same(asked.caller):
+                raise Deadlock(
+                    f"{asked.caller.name} would wait for itself: it asks for {asked.kind} at {asked.place}, "
+                    f"inside the {hold.kind} that it took at {hold.place}",
+                    device=self.device,
+                    hint="take what is exclusive first, or end the other before",
+                )
+
+    async def _wait(self, hold: Hold | None) -> None:
+        future = asyncio.get_running_loop().create_future()
+        since = self.clock()
+        if hold is not None:
+            hold.since = since
+        self._waiters[future] = hold, since
+        self._free = False
+        try:
+            await future
+        except BaseException:
+            if future.done() and not future.cancelled():  # it had been handed over already
+                self.leave() if hold is None else hold.release()
+            else:
+                self._forget(future)
+                self._hand_on()
+            raise
+
+    def _hand_on(self) -> None:
+        """Let in whoever can be, in order."""
+        waiters = self._waiters
+        while waiters:
+            future, (hold, _) = next(iter(waiters.items()))
+            if not future.done():  # those who are cancelled, and not told yet, are passed over
+                exclusive = hold is not None and hold.exclusive
+                if self._owners or (exclusive and (self._entries or self._shared)):
+                    break
+                if hold is None:
+                    self._entries += 1
+                else:
+                    self._grant(hold)
+                future.set_result(None)
+            self._forget(future)
+        self._free = not self._owners and not waiters
+
+    def _grant(self, hold: Hold) -> None:
+        hold.live = True
+        hold.since = self.clock()
+        if hold.exclusive:
+            self._owners[hold] = None
+            self._free = False
+        else:
+            self._shared[hold] = None
+
+    def _end(self, hold: Hold) -> None:
+        hold.live = False
+        if hold.exclusive:
+            del self._owners[hold]
+            self._hand_on()
+        else:
+            del self._shared[hold]
+            if self._waiters:
+                self._hand_on()
+
+    def _forget(self, future: asyncio.Future[None]) -> None:
+        """Nobody waits for this any more."""
+        waiter = self._waiters.pop(future, None)
+        if waiter is not None:
+            self._longest = max(self._longest, self.clock() - waiter[1])
+
+
+def _told(hold: Hold) -> str:
+    return f"{hold.kind} since {hold.age:.1f} s by {hold.caller.name}"
+
+
+class ConfigureOrder:
+    """The order among those who configure one device: two places that are taken one at a time, first come first served.
+
+    Who has no session yet takes `queue` before he waits for one; with the session in hand, everybody takes `lock`.
+    Who is inside a hold of the device has a session, or may have one, and leaves `queue` out. So nobody who holds a
+    session waits for `queue`, and who holds `lock` waits for nobody: the order cannot end in a deadlock.
+    """
+
+    __slots__ = ("lock", "queue")
+
+    def __init__(self, device: str, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self.queue = Exclusivity(device, clock=clock)
+        self.lock = Exclusivity(device, clock=clock)

@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who gets which session of a pool: plain functions on plain state, no loop, no waiting, no I/O.
+
+Callers wait in the order of their coming, and what comes free is handed to the first of them directly; nobody overtakes.
+Idle sessions are taken from the top, so that few are kept busy and the rest may age out. What takes time (opening,
+checking, settling, closing) is put into `work`, for whoever owns the gate to do and to report back.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Generic, Protocol, TypeVar
+
+S = TypeVar("S")
+
+
+class Stage(StrEnum):
+    """What a session of a pool is doing."""
+
+    OPENING = "opening"
+    IDLE = "idle"
+    LEASED = "leased"
+    SETTLING = "settling"  # brought back in step, or checked before it is used again
+    CLOSING = "closing"
+    GONE = "gone"
+
+
+class Task(StrEnum):
+    """Work that takes time."""
+
+    OPEN = "open"
+    ABANDON = "abandon"  # an opening that nobody needs any more
+    SETTLE = "settle"
+    CHECK = "check"
+    CLOSE = "close"
+
+
+class Waiter(Protocol):
+    """A caller who waits for a session. It is told once, by `grant` or `fail`."""
+
+    deadline: float
+
+    @property
+    def done(self) -> bool:
+        """Told already, or gone away by itself."""
+        ...
+
+    def grant(self, member: Member[Any], /) -> None: ...
+
+    def fail(self, make: Callable[[], BaseException], /) -> None: ...
+
+
+class Member(Generic[S]):
+    """One session of a pool. `since` is the time at which its stage began, `expires` the end of its life."""
+
+    __slots__ = ("expires", "holder", "opened", "reason", "served", "session", "since", "stage")
+
+    def __init__(self, session: S, now: float) -> None:
+        self.session = session
+        self.stage = Stage.OPENING
+        self.since = now
+        self.opened = 0.0
+        self.expires = 0.0
+        self.served = 0
+        self.reason = ""
+        self.holder: Any = None
+
+    def __repr__(self) -> str:
+        return f"<Member {self.stage} {self.session!r}>"
+
+
+@dataclass(slots=True)
+class Counters:
+    """What has happened since the pool was made."""
+
+    acquired: int = 0
+    waited: int = 0
+    wait_seconds: float = 0.0
+    longest_wait: float = 0.0
+    timeouts: int = 0
+    cancelled: int = 0
+    opened: int = 0
+    open_failed: int = 0
+    settled: int = 0
+    replaced: int = 0
+    lost: int = 0
+
+
+class Gate(Generic[S]):
+    """At most `size` sessions, those who hold them and those who wait. `make` makes a session that is not open yet.
+
+    `yields(member)` is asked before a session stays here: whether another pool of the device needs it more.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        make: Callable[[], S],
+        *,
+        check_after: float,
+        yields: Callable[[Member[S], bool], bool] = lambda member, wanted: False,
+    ) -> None:
+        self.size = size
+        self.closed = False
+        self.members: dict[Member[S], None] = {}
+        self.idle: list[Member[S]] = []
+        self.work: deque[tuple[Task, Member[S]]] = deque()
+        self.counters = Counters()
+        self.retry_at = 0.0  # no attempt to open before that
+        self.careful = False  # the last attempt failed: one at a time
+        self._waiters: deque[Waiter] = deque()
+        self._stages = dict.fromkeys(Stage, 0)
+        self._refusal: Callable[[], BaseException] | None = None
+        self._make = make
+        self._check_after = check_after
+        self._yields = yields
+
+    # ------------------------------------------------------------------ what there is
+
+    def count(self, stage: Stage) -> int:
+        return self._stages[stage]
+
+    @property
+    def total(self) -> int:
+        """Sessions in any stage, those that are being opened or closed among them."""
+        return len(self.members)
+
+    @property
+    def waiting(self) -> int:
+        self._drop_gone()
+        return sum(not waiter.done for waiter in self._waiters)
+
+    @property
+    def waiters(self) -> Iterator[Waiter]:
+        return (waiter for waiter in self._waiters if not waiter.done)
+
+    @property
+    def hopeless(self) -> bool:
+        """No session lives, and none is on its way."""
+        stages = self._stages
+        return not (
+            stages[Stage.IDLE] or stages[Stage.LEASED] or stages[Stage.SETTLING] or stages[Stage.OPENING]
+        )
+
+    # ------------------------------------------------------------------ callers
+
+    def take(self, now: float) -> Member[S] | None:
+        """A session that can be had at once without overtaking anybody, else None."""
+        idle = self.idle
+        if not idle or self._waiters:
+            return None
+        member = idle[-1]
+        if now - member.since > self._check_after:
+            return None
+        idle.pop()
+        self._enter(member, Stage.LEASED, now)
+        self.counters.acquired += 1
+        return member
+
+    def ask(self, waiter: Waiter, now: float) -> None:
+        """Wait in line; told at once if nothing can come in time."""
+        self.counters.waited += 1
+        if (
+            self._refusal is not None
+            and now < self.retry_at
+            and waiter.deadline < self.retry_at
+            and self.hopeless
+        ):
+            waiter.fail(self._refusal)
+            return
+        self._waiters.append(waiter)
+        self.match(now)
+
+    def withdraw(self, waiter: Waiter, member: Member[S] | None, now: float) -> None:
+        """The caller waits no longer. `member` is what he had been granted already: it goes to the next one."""
+        self.counters.cancelled += 1
+        if member is not None:
+            self.free(member, now)
+        elif waiter in self._waiters:
+            self._waiters.remove(waiter)
+            self._abandon_needless()
+
+    def expire(self, now: float, error: Callable[[Waiter], BaseException]) -> float | None:
+        """Fail those whose deadline has come; returns the next deadline, None if nobody waits."""
+        nearest: float | None = None
+        expired = False
+        for waiter in self._waiters:
+            if waiter.done:
+                continue
+            if waiter.deadline <= now:
+                expired = True
+                self.counters.timeouts += 1
+                waiter.fail(lambda waiter=waiter: error(waiter))  # type: ignore[misc]
+            elif nearest is None or waiter.deadline < nearest:
+                nearest = waiter.deadline
+        if expired:
+            self._waiters = deque(waiter for waiter in self._waiters if not waiter.done)
+            self._abandon_needless()
+        return nearest
+
+    # ------------------------------------------------------------------ sessions
+
+    def release(self, member: Member[S], now: float, *, clean: bool, alive: bool = True) -> None:
+        """The holder gives a session back; `clean` if it stands where the next one expects it, not `alive` if it is lost."""
+        if member.stage is not Stage.LEASED:
+            return
+        member.served += 1
+        if clean:
+            self.free(member, now)
+        elif not alive:
+            self._drop(member)
+            self.match(now)
+        else:
+            self._enter(member, Stage.SETTLING, now)
+            self.work.append((Task.SETTLE, member))
+
+    def free(self, member: Member[S], now: float) -> None:
+        """A session can be used: by the first who waits, by another pool, or later."""
+        if self.closed:
+            self.close_member(member, "closed", now)
+        elif len(self.members) - self._stages[Stage.CLOSING] > self.size:
+            self.close_member(member, "surplus", now)
+        elif now >= member.expires:
+            self.close_member(member, "lifetime", now)
+        else:
+            self._drop_gone()
+            waiters = self._waiters
+            if self._yields(member, bool(waiters)):
+                self.close_member(member, "yielded", now)
+            elif waiters:
+                self._enter(member, Stage.LEASED, now)
+                self.counters.acquired += 1
+                waiters.popleft().grant(member)
+                if not waiters:
+                    self._abandon_needless()
+            else:
+                self._enter(member, Stage.IDLE, now)
+                self.idle.append(member)
+
+    def opened(self, member: Member[S], now: float, expires: float) -> None:
+        """An opening has succeeded."""
+        if member.stage is not Stage.OPENING:
+            return
+        member.opened, member.expires = now, expires
+        self.counters.opened += 1
+        self.forgive()
+        self.free(member, now)
+        self.match(now)
+
+    def failed(self, member: Member[S], now: float) -> None:
+        """An opening has failed, or was abandoned. What that means for those who wait is told by `pause`."""
+        self._leave(member)
+        self.counters.open_failed += 1
+
+    def pause(
+        self, now: float, retry_at: float, error: Callable[[], BaseException], *, careful: bool = True
+    ) -> None:
+        """Open nothing before `retry_at`, and one at a time then. Whoever cannot wait that long hears `error` now, unless
+        a session is there that may come free."""
+        self.retry_at, self.careful, self._refusal = retry_at, careful, error
+        if self.hopeless:
+            hopeless = [waiter for waiter in self._waiters if not waiter.done and waiter.deadline < retry_at]
+            for waiter in hopeless:
+                waiter.fail(error)
+            self._waiters = deque(waiter for waiter in self._waiters if not waiter.done)
+
+    def settled(self, member: Member[S], ok: bool, now: float) -> None:
+        """A session was brought back in step, or passed its check; or not."""
+        if member.stage is not Stage.SETTLING:
+            return
+        if ok:
+            self.counters.settled += 1
+            self.free(member, now)
+        else:
+            self.close_member(member, "dirty", now)
+        self.match(now)
+
+    def lost(self, member: Member[S], now: float) -> None:
+        """The device, or the network, ended a session. Its holder finds out himself and gives it back."""
+        if member.stage is Stage.IDLE:  # whoever opens, settles or closes one is told by the session itself
+            self.idle.remove(member)
+            self._drop(member)
+            self.match(now)
+
+    def close_member(self, member: Member[S], reason: str, now: float) -> None:
+        """Give a session up."""
+        if member.stage in (Stage.CLOSING, Stage.GONE):
+            return
+        if member.stage is Stage.IDLE:
+            self.idle.remove(member)
+        self._replaced(member, reason)
+        self._enter(member, Stage.CLOSING, now)
+        self.work.append((Task.CLOSE, member))
+
+    def gone(self, member: Member[S], now: float) -> None:
+        """A session has been closed."""
+        self._leave(member)
+        self.match(now)
+
+    # ------------------------------------------------------------------ from outside
+
+    def match(self, now: float) -> None:
+        """Bring together who waits and what is idle; open more for those who are left, as far as the size goes."""
+        self._drop_gone()
+        while self._waiters and self.idle and not self.closed:
+            member = self.idle.pop()
+            if now >= member.expires:
+                self._enter(member, Stage.LEASED, now)
+                self.free(member, now)
+            elif now - member.since > self._check_after:
+                if self._stages[Stage.SETTLING] >= len(self._waiters):
+                    self.idle.append(member)
+                    break
+                self._enter(member, Stage.SETTLING, now)
+                self.work.append((Task.CHECK, member))
+            else:
+                self._enter(member, Stage.LEASED, now)
+                self.counters.acquired += 1
+                self._waiters.popleft().grant(member)
+            self._drop_gone()
+        self._grow(now)
+
+    def _grow(self, now: float) -> None:
+        if self.closed or now < self.retry_at:
+            return
+        coming = self._stages[Stage.OPENING] + self._stages[Stage.SETTLING]
+        lacking = min(len(self._waiters) - coming, self.size - len(self.members))
+        if self.careful and lacking > 0:
+            lacking = 1 if not self._stages[Stage.OPENING] else 0
+        for _ in range(lacking):
+            self.work.append((Task.OPEN, self.add(now)))
+
+    def add(self, now: float) -> Member[S]:
+        """One more session, which whoever asks for it opens."""
+        member = Member(self._make(), now)
+        self.members[member] = None
+        self._stages[Stage.OPENING] += 1
+        return member
+
+    def tidy(self, now: float, idle_timeout: float) -> float | None:
+        """Close what has been idle for long, or has lived for long; returns when to look again, None if nothing is idle."""
+        due = [member for member in self.idle if now >= min(member.since + idle_timeout, member.expires)]
+        for member in due:
+            self.close_member(member, "lifetime" if now >= member.expires else "idle", now)
+        return min((min(member.since + idle_timeout, member.expires) for member in self.idle), default=None)
+
+    def give_up(self, now: float) -> Member[S] | None:
+        """Close the session that has been idle longest, for another pool's sake."""
+        if not self.idle:
+            return None
+        member = self.idle[0]
+        self.close_member(member, "yielded", now)
+        return member
+
+    def resize(self, size: int, now: float) -> None:
+        """Bear more sessions, or fewer: idle ones that are too many are closed now, others when they come back."""
+        self.size = size
+        while self.idle and len(self.members) - self._stages[Stage.CLOSING] > size:
+            self.close_member(self.idle[0], "surplus", now)
+        self.match(now)
+
+    def close(self, now: float, error: Callable[[], BaseException]) -> None:
+        """Hand out nothing more: those who wait hear `error`, idle sessions are closed, held ones when they come back."""
+        self.closed = True
+        waiters, self._waiters = self._waiters, deque()
+        for waiter in waiters:
+            if not waiter.done:
+                waiter.fail(error)
+        for member in list(self.members):
+            if member.stage is Stage.IDLE:
+                self.close_member(member, "closed", now)
+            elif member.stage is Stage.OPENING:
+                self.work.append((Task.ABANDON, member))
+
+    def open(self) -> None:
+        """Hand out sessions again."""
+        self.closed = False
+        self.forgive()
+
+    def forgive(self) -> None:
+        """Attempts to open succeed again."""
+        self.careful, self.retry_at, self._refusal = False, 0.0, None
+
+    # ------------------------------------------------------------------ inside
+
+    def _enter(self, member: Member[S], stage: Stage, now: float) -> None:
+        """The one place where a session's stage changes."""
+        stages = self._stages
+        stages[member.stage] -= 1
+        stages[stage] += 1
+        member.stage = stage
+        member.since = now
+
+    def _leave(self, member: Member[S]) -> None:
+        if member.stage is not Stage.GONE:
+            self._stages[member.stage] -= 1
+            member.stage = Stage.GONE
+            self.members.pop(member, None)
+
+    def _drop(self, member: Member[S]) -> None:
+        self.counters.lost += 1
+        self._replaced(member, "lost")
+        self._leave(member)
+
+    def _replaced(self, member: Member[S], reason: str) -> None:
+        member.reason = reason
+        if reason != "closed":
+            self.counters.replaced += 1
+
+    def _drop_gone(self) -> None:
+        """Those at the head of the line who have gone away by themselves."""
+        waiters = self._waiters
+        while waiters and waiters[0].done:
+            waiters.popleft()
+
+    def _abandon_needless(self) -> None:
+        """Nobody waits: what is being opened and has not begun yet need not begin."""
+        if not self._waiters and self._stages[Stage.OPENING]:
+            for member in self.members:
+                if member.stage is Stage.OPENING:
+                    self.work.append((Task.ABANDON, member))

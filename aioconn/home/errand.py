@@ -1,0 +1,321 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A piece of work on its way to a home loop and back, and what is under way at each loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import os
+import sys
+import weakref
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractContextManager
+from typing import Any, Generic, TypeVar
+
+from aioconn.errors import SessionClosed
+
+T = TypeVar("T")
+
+PATIENCE = 5.0
+"""Seconds that a caller who was cancelled waits for his work at home to end."""
+
+
+def watch(home: asyncio.AbstractEventLoop) -> None:
+    """Make sure that callers from elsewhere hear of the end of `home`. To be called in it, when a device settles there.
+
+    Each carried call does the same when it begins; what this adds is certainty for the first one.
+    """
+    errands_at(home).watch(home)
+
+
+class Errands:
+    """What is under way at one loop for callers elsewhere.
+
+    Callers, the loop's own thread and whoever stops it touch `pending`, without a lock: a set adds, removes and copies
+    in one step, and who takes an errand out of it decides how that ends. Finalizers may thus do so as well.
+    """
+
+    __slots__ = ("__weakref__", "closed", "pending", "watched")
+
+    def __init__(self) -> None:
+        self.pending: set[Errand[Any]] = set()
+        self.closed = False  # nothing new is begun
+        self.watched = False
+
+    def watch(self, home: asyncio.AbstractEventLoop) -> None:
+        if self.watched:
+            return
+        first = sys.get_asyncgen_hooks().firstiter
+        if first is not None:
+            self.watched = True
+            sys.set_asyncgen_hooks(firstiter=_Watch(self, home, first))
+
+    def lose(self) -> None:
+        """The loop will not work on them any more: their callers hear it. From any thread."""
+        for errand in self.pending.copy():
+            errand.lose()
+
+
+class _Watch:
+    """Knows when a loop stops running that is not ours, from an event and not by looking again and again.
+
+    A running loop has its own hooks for asynchronous generators in place, and takes them away as it stops, before it
+    could be closed. This stands in for one of them: when nobody refers to it any more, the loop has stopped.
+    """
+
+    __slots__ = ("_errands", "_first", "_home")
+
+    def __init__(self, errands: Errands, home: asyncio.AbstractEventLoop, first: Callable[..., Any]) -> None:
+        self._errands = errands
+        self._home = weakref.ref(home)
+        self._first = first
+
+    def __call__(self, generator: AsyncGenerator[Any, Any]) -> None:
+        self._first(generator)
+
+    def __del__(self) -> None:
+        self._errands.watched = False
+        home = self._home()
+        if home is not None and home.is_running():  # somebody else put a hook in this one's place
+            with contextlib.suppress(RuntimeError):
+                home.call_soon_threadsafe(self._errands.watch, home)
+        else:
+            self._errands.lose()
+
+
+class _Posted:
+    """A step that was sent to a loop which is not watched yet. If the loop is closed before, it is dropped unused."""
+
+    __slots__ = ("_errand", "_step")
+
+    def __init__(self, errand: Errand[Any], step: Callable[[], object]) -> None:
+        self._errand: Errand[Any] | None = errand
+        self._step = step
+
+    def __call__(self) -> None:
+        self._errand = None
+        self._step()
+
+    def __del__(self) -> None:
+        if self._errand is not None:
+            self._errand.lose()
+
+
+_all_errands: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Errands] = weakref.WeakKeyDictionary()
+
+
+def errands_at(home: asyncio.AbstractEventLoop) -> Errands:
+    return _all_errands.get(home) or _all_errands.setdefault(home, Errands())
+
+
+class Errand(Generic[T]):
+    """One piece of work, on its way to the home loop and back.
+
+    Headings say where a method runs. The caller's side reads what the home side wrote only after it was woken by it.
+    """
+
+    __slots__ = (
+        "_abandoned",
+        "_caller",
+        "_context",
+        "_errands",
+        "_failure",
+        "_home",
+        "_over",
+        "_undo",
+        "_woken",
+        "arrived",
+        "task",
+    )
+
+    def __init__(
+        self,
+        home: asyncio.AbstractEventLoop,
+        caller: asyncio.AbstractEventLoop,
+        undo: Callable[[T], object] | None = None,
+    ) -> None:
+        self._home = home
+        self._caller = caller
+        self._undo = undo
+        self._errands = errands_at(home)
+        self._context = contextvars.copy_context()
+        self._woken: asyncio.Future[None] = caller.create_future()
+        self._failure: BaseException | None = None  # why there is no outcome
+        self._abandoned = False  # the caller does not want the outcome
+        self._over = False  # and does not have to wait for anything either
+        self.task: asyncio.Task[T] | None = None
+        self.arrived = False
+
+    # ------------------------------------------------------------------ at the caller's
+
+    async def _travel(self, step: Callable[[], object]) -> None:
+        """Send `step` home and wait to be woken from there."""
+        if not self._send(step):
+            raise self._failure or _ended()
+        try:
+            await self._woken
+        except BaseException as reason:
+            # An outcome that is here already and need not be given back leaves nothing to be done at home.
+            at_home = (self._undo is not None or not self.arrived) and self._send(self._abandon)
+            if at_home and isinstance(reason, asyncio.CancelledError):
+                await self._see_the_end()
+            self._over = True
+            raise
+
+    def _outcome(self) -> T:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            try:
+                raise failure
+            finally:
+                del failure  # its traceback refers to this frame
+        assert self.task is not None
+        return self.task.result()
+
+    def _send(self, step: Callable[[], object]) -> bool:
+        """False if the home loop does not run, or takes nothing new."""
+        errands = self._errands
+        errands.pending.add(self)  # before looking at the loop: if it ends after that look, this one is found
+        if self._home.is_running() and (self.task is not None or not errands.closed):
+            try:
+                self._home.call_soon_threadsafe(step if errands.watched else _Posted(self, step))
+                return True
+            except RuntimeError:  # closed
+                pass
+        self.lose()
+        return False
+
+    async def _see_the_end(self) -> None:
+        timer = self._caller.call_later(PATIENCE, self._lose_patience)
+        try:
+            with _not_cancelled_in_each_turn():
+                while not self._over:
+                    self._woken = self._caller.create_future()
+                    try:
+                        await self._woken
+                    except asyncio.CancelledError:
+                        continue  # the first one is on its way up already
+        finally:
+            timer.cancel()
+
+    def _lose_patience(self) -> None:
+        self._over = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if not self._woken.done():
+            self._woken.set_result(None)
+
+    # ------------------------------------------------------------------ at home
+
+    async def _work(self) -> T:
+        raise NotImplementedError
+
+    def _begin(self) -> None:
+        self._errands.watch(self._home)
+        if self._errands.closed:
+            self.lose()
+        if self not in self._errands.pending:
+            return
+        work = self._work()
+        try:
+            self.task = self._home.create_task(work, context=self._context)
+        except Exception as error:  # the loop has a task factory that does not know of contexts
+            work.close()
+            self._failure = error
+            self._claim()
+            self._end()
+        else:
+            self.task.add_done_callback(self._arrive)
+
+    def _arrive(self, task: asyncio.Task[T]) -> None:
+        self.arrived = True
+        if not task.cancelled():
+            task.exception()  # which the caller raises, unless he has gone: asyncio need not complain
+        if not self._claim() or self._abandoned or not self._tell():
+            self._end()
+
+    def _abandon(self) -> None:
+        """Cancel what is under way, or take back what has arrived."""
+        self._abandoned = True
+        if self.task is None or self.arrived:
+            self._claim()
+            self._end()
+        else:
+            self.task.cancel()
+
+    def _end(self) -> None:
+        task, undo, self._undo = self.task, self._undo, None
+        try:
+            if undo is not None and task is not None and not task.cancelled() and task.exception() is None:
+                undo(task.result())
+        finally:
+            self._over = True
+            self._tell()
+
+    def _cancel(self) -> None:
+        if self.task is not None and not self.task.cancelling():  # whoever stopped the loop may have done so
+            self.task.cancel()
+
+    # ------------------------------------------------------------------ anywhere
+
+    def lose(self) -> None:
+        """The home loop has ended, or ends: there will be no outcome, unless there is one already."""
+        if self._claim():
+            self._failure = self._failure or _ended()
+            self._over = True
+            self._tell()
+            # In case the loop is run again; one that is closed for good cancels its tasks itself.
+            if not self._errands.closed:
+                with contextlib.suppress(RuntimeError):
+                    self._home.call_soon_threadsafe(self._cancel)
+
+    def _claim(self) -> bool:
+        try:
+            self._errands.pending.remove(self)
+        except KeyError:
+            return False
+        return True
+
+    def _tell(self) -> bool:
+        """Wake the caller; False if his loop is closed."""
+        try:
+            self._caller.call_soon_threadsafe(self._wake)
+        except RuntimeError:
+            return False
+        return True
+
+
+def _ended() -> SessionClosed:
+    return SessionClosed(
+        "the event loop that the device lives on has ended",
+        hint="connect again, from a loop that runs as long as the device is used",
+    )
+
+
+def _not_cancelled_in_each_turn() -> AbstractContextManager[object]:
+    """anyio's scopes cancel again in each turn of the loop, which would make a wait spin.
+
+    Whoever has such a scope has imported anyio.
+    """
+    scope = getattr(sys.modules.get("anyio"), "CancelScope", None)
+    return contextlib.nullcontext() if scope is None else scope(shield=True)
+
+
+_left_to_the_parent: list[object] = []
+
+
+def _leave_to_the_parent() -> None:
+    """In a forked child: no loop of the parent's takes anything here.
+
+    None of them is touched, not even by a finalizer: what a child takes out of an epoll is gone for its parent too.
+    """
+    for home, errands in list(_all_errands.items()):
+        errands.closed = True
+        _left_to_the_parent.append((home, errands.pending))
+        errands.pending = set()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_the_parent)

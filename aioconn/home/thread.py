@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A thread that runs an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aioconn.errors import UsageError
+from aioconn.home.errand import errands_at
+
+GRACE = 5.0
+"""Seconds that tasks get to end when their loop is stopped."""
+
+LAST_CALLS = 30.0
+"""Seconds that calls under way get to end by themselves when nobody needs their loop any more."""
+
+STARTING = 30.0
+"""Seconds that a new thread may take until its loop runs, on a machine that has better things to do."""
+
+TIDYING = 1.0
+"""Seconds for asynchronous generators, and again for the loop's executor, after the tasks have ended."""
+
+
+class LoopThread:
+    """A daemon thread that runs an event loop until it is stopped, or retires. It is used once."""
+
+    def __init__(
+        self, name: str, *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+    ) -> None:
+        self.name = name
+        self._loop_factory = loop_factory
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._ending = False
+        self._grace = GRACE
+        self._retirement: asyncio.Task[None] | None = None
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise UsageError(f"the loop thread {self.name} has not been started")
+        return self._loop
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread is there; it may be about to end."""
+        return self._thread is not None and self._thread.is_alive()
+
+    @property
+    def takes_calls(self) -> bool:
+        return self.is_alive and not errands_at(self.loop).closed
+
+    def start(self) -> None:
+        """Start the thread, and return when its loop runs. Raises OSError or RuntimeError if the system has no more."""
+        if self._thread is not None:
+            raise UsageError(f"the loop thread {self.name} has been started before")
+        loop = self._loop_factory()
+        runs = threading.Event()
+        loop.call_soon(runs.set)
+        errands_at(loop).watched = True  # by its thread
+        self._thread = threading.Thread(target=self._run, args=(loop,), name=self.name, daemon=True)
+        try:
+            self._thread.start()
+        except BaseException:
+            loop.close()
+            self._thread = None
+            raise
+        self._loop = loop
+        if not runs.wait(STARTING):
+            self.retire()
+            raise RuntimeError(f"the loop thread {self.name} does not run after {STARTING:g} s")
+
+    def stop(self, grace: float = GRACE) -> bool:
+        """End the loop and wait for that; whether it has ended.
+
+        Callers of what is under way get `SessionClosed` at once. Then all tasks are cancelled and have `grace` seconds
+        to end; asynchronous generators and the executor are closed, which adds a few seconds at worst, and so
+        does a callback that blocks the loop: then False is returned. For any thread but its own. May be repeated.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            return True
+        if self._thread is threading.current_thread():
+            raise UsageError(
+                f"the loop thread {self.name} cannot wait for its own end", hint="retire() waits for nothing"
+            )
+        self._grace = grace
+        errands = errands_at(self.loop)
+        errands.closed = True
+        errands.lose()
+        self._call(self._halt)
+        self._thread.join(grace + 4 * TIDYING)
+        return not self._thread.is_alive()
+
+    def retire(self) -> None:
+        """Take no calls any more, and end by itself when those under way have ended. Waits for nothing; for any thread.
+
+        Calls that take longer than `LAST_CALLS` seconds are cut off as by `stop()`.
+        """
+        if self.is_alive:
+            errands_at(self.loop).closed = True
+            self._call(self._begin_to_retire)
+
+    def _call(self, step: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # closed
+            self.loop.call_soon_threadsafe(step)
+
+    # ------------------------------------------------------------------ in the thread
+
+    def _begin_to_retire(self) -> None:
+        if self._retirement is None:
+            self._retirement = self.loop.create_task(self._retire())
+
+    async def _retire(self) -> None:
+        errands = errands_at(self.loop)
+        until = time.monotonic() + LAST_CALLS
+        while errands.pending and (left := until - time.monotonic()) > 0:
+            tasks = {errand.task for errand in errands.pending.copy() if errand.task is not None}
+            if tasks:
+                await asyncio.wait(tasks, timeout=left)
+            else:
+                await asyncio.sleep(0)  # one is just being sent, and hears in the next turn that it is late
+        self._halt()
+
+    def _halt(self) -> None:
+        self._ending = True
+        self.loop.stop()
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        executor = ThreadPoolExecutor(thread_name_prefix=f"{self.name} executor")
+        loop.set_default_executor(executor)
+        errands = errands_at(loop)
+        try:
+            self._run_until(loop, lambda: self._ending)
+            errands.lose()
+            tidying = loop.create_task(self._tidy_up())
+            tidying.add_done_callback(lambda _: loop.stop())
+            self._run_until(loop, tidying.done)
+            # In a thread, because the executor's own wait for its threads has no limit.
+            closing = threading.Thread(target=executor.shutdown, kwargs={"cancel_futures": True}, daemon=True)
+            closing.start()
+            closing.join(TIDYING)
+        finally:
+            errands.closed = True
+            loop.close()
+            errands.lose()
+
+    def _run_until(self, loop: asyncio.AbstractEventLoop, over: Callable[[], bool]) -> None:
+        while not over():
+            try:
+                loop.run_forever()
+            except (KeyboardInterrupt, SystemExit):  # a task raised it: its caller hears of it, the loop serves on
+                pass
+
+    async def _tidy_up(self) -> None:
+        until = time.monotonic() + self._grace
+        cancelled = {asyncio.current_task()}
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks - cancelled:
+                task.cancel()
+            cancelled |= tasks
+            left = until - time.monotonic()
+            await asyncio.wait(tasks, timeout=max(0.0, left))
+            if left <= 0:
+                break
+        generators = asyncio.create_task(self.loop.shutdown_asyncgens())
+        for _ in range(2):
+            await asyncio.wait({generators}, timeout=TIDYING)
+            generators.cancel()

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Several callers on one device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.clients.base import DeviceClient
+from benchmarks.meter import Meter
+from benchmarks.target import Target
+from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, require
+
+COMMAND = "show clock"
+
+
+class Workers(Workload[DeviceClient]):
+    name = "workers"
+    title = "Several callers on one device"
+    about = (
+        "Each caller runs `show clock` again and again for a second, over SSH. aioconn gives them half as many sessions"
+        " in a pool; the others have no pool, so that each caller has a session of its own. Sessions are opened before"
+        " the clock starts."
+    )
+    columns = (
+        Column(key="rate", title="commands/s", digits=0, ratio="commands"),
+        Column(key="cpu", title="CPU µs/command", digits=0, ratio="CPU"),
+        Column(key="sessions", title="sessions", digits=0),
+        Column(key="open", title="opening ms", digits=1),
+    )
+
+    def cases(self, sizes: Sizes) -> Sequence[Case]:
+        return [
+            Case(
+                title=f"{workers} callers{words}",
+                needs=needs,
+                devices=1,
+                amounts={"workers": workers, "milliseconds": milliseconds},
+            )
+            for needs, words in (("ssh", ""),)
+            for workers in sizes.workers
+            for milliseconds in sizes.milliseconds
+        ]
+
+    def run(self, client: DeviceClient, case: Case, targets: Sequence[Target]) -> Metrics:
+        meter = Meter()
+        seconds = case.amounts["milliseconds"] / 1e3
+        crew = client.crew(targets[0], COMMAND, case.amounts["workers"], seconds, meter)
+        require(min(crew.sizes), 30, COMMAND)
+        return {
+            "rate": len(crew.sizes) / meter.wall,
+            "cpu": meter.cpu / len(crew.sizes) * 1e6,
+            "sessions": crew.sessions,
+            "open": crew.opening * 1e3,
+        }

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A loop whose clock stands still while anybody has something to do.
+
+Sockets are real; time is not. When nothing is ready any more, the clock jumps to the next timer: silences cost nothing,
+and a machine that is busy with something else makes no device look slower than it was told to be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import selectors
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+# Bytes sent over loopback are with the receiver when the call returns, unless the kernel has put that off: it gets so
+# many chances, and now and then (the first jump, and one in a hundred) a moment of real time.
+_CHANCES = 3
+_MOMENT = 0.001
+_NOW_AND_THEN = 100
+
+
+class JumpingLoop(asyncio.SelectorEventLoop):
+    """`with loop.in_real_time():` makes it wait as any loop does, for what threads or the kernel take part in."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    def time(self) -> float:
+        return self._jumping.now
+
+    @contextmanager
+    def in_real_time(self) -> Iterator[None]:
+        self._jumping.held += 1
+        try:
+            yield
+        finally:
+            self._jumping.held -= 1
+
+
+class _JumpingSelector(selectors.BaseSelector):
+    """A selector that lets time pass by itself."""
+
+    def __init__(self) -> None:
+        self._inner = selectors.DefaultSelector()
+        self._jumps = 0
+        self.now = 0.0
+        self.held = 0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = self._inner.select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        if self.held or timeout is None:
+            return self._wait(timeout)
+        for _ in range(_CHANCES):
+            os.sched_yield()
+            if ready := self._inner.select(0):
+                return ready
+        self._jumps += 1
+        if self._jumps % _NOW_AND_THEN == 1 and (ready := self._inner.select(_MOMENT)):
+            return ready
+        self.now += timeout
+        return []
+
+    def _wait(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        started = time.monotonic()
+        ready = self._inner.select(timeout)
+        self.now += time.monotonic() - started
+        return ready
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._inner.register(fileobj, events, data)
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._inner.unregister(fileobj)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        return self._inner.modify(fileobj, events, data)
+
+    def get_map(self) -> Any:
+        return self._inner.get_map()
+
+    def get_key(self, fileobj: Any) -> selectors.SelectorKey:
+        return self._inner.get_key(fileobj)
+
+    def close(self) -> None:
+        self._inner.close()

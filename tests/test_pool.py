@@ -1,0 +1,312 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools, on simulated devices over real SSH and telnet."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import Any
+
+import pytest
+
+from aioconn.connection import State
+from aioconn.errors import (
+    AuthenticationFailed,
+    Deadlock,
+    NotOfThisPool,
+    PoolClosed,
+    PoolTimeout,
+    ReleasedTwice,
+    SessionBroken,
+    SessionClosed,
+    UsageError,
+    UsedAfterRelease,
+)
+from aioconn.lab import Faults
+
+
+async def test_a_pool_grows_as_it_is_needed_and_no_further(pair: Any) -> None:
+    device, served = await pair("telnet")
+    pool = await device.connect(alias="pool", pool_size=3)
+    assert (served.logins, pool.size, pool.connected) == (1, 3, True)
+    outputs = await asyncio.gather(*[pool.execute("show version") for _ in range(20)])
+    assert all("Version" in output for output in outputs)
+    assert served.logins == served.sessions == 3
+    numbers = pool.statistics()
+    assert (numbers["open"], numbers["idle"], numbers["busy"], numbers["waiting"]) == (3, 3, 0, 0)
+    assert device.pool is pool
+    assert repr(pool) == "<CliConnection pool r1.pool via vty 3/3: 3 idle>"
+    await device.disconnect("pool")
+    assert pool.state is State.CLOSED
+    with pytest.raises(PoolClosed):
+        await pool.execute("show version")
+    assert not served.sessions
+
+
+async def test_several_commands_on_one_session(pair: Any) -> None:
+    device, served = await pair("ssh")
+    await device.connect(pool_size=2)
+    async with device.default.acquire() as session:
+        await session.enter_mode("config")
+        assert session.mode == "config"
+        assert "Version" in await device.execute("show version")
+        await session.enter_mode("privileged")
+    numbers = {entry.session for entry in served.log}
+    assert len(numbers) == 2
+
+
+async def test_whoever_left_a_session_elsewhere_leaves_it_clean_for_the_next(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    async with pool.acquire() as session:
+        await session.enter_mode("config")
+    assert (await pool.execute("show version")).mode == "privileged"
+    async with pool.acquire() as session:
+        await session.send("show ver", newline=False)
+    assert "Version" in await pool.execute("show version")
+    assert pool.statistics()["opened"] == 1
+
+
+async def test_first_come_first_served(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    order: list[int] = []
+
+    async def caller(number: int) -> None:
+        await pool.execute("show clock")
+        order.append(number)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(caller(number))
+    assert order == list(range(8))
+
+
+async def test_a_session_ends_for_its_holder_when_it_is_given_back(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=2)
+    other = await device.connect(alias="other", pool_size=2)
+    session = await pool.acquire()
+    with pytest.raises(NotOfThisPool):
+        other.release(session)
+    pool.release(session)
+    with pytest.raises(ReleasedTwice, match="test_pool.py"):
+        pool.release(session)
+    with pytest.raises(UsedAfterRelease, match="test_pool.py"):
+        await session.execute("show version")
+    assert pool.statistics()["idle"] == 1
+
+
+async def test_who_holds_what_and_for_how_long(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1, pool_timeout=0.1)
+    async with pool.acquire():
+        with pytest.raises(PoolTimeout, match=r"test_pool.py:\d+ in test_who_holds") as caught:
+            await asyncio.create_task(pool.execute("show version"))
+        assert isinstance(caught.value, TimeoutError)
+        with pytest.raises(PoolTimeout):
+            await asyncio.create_task(pool.lease(0.05, None))
+    assert "Version" in await pool.execute("show version")
+    assert pool.statistics()["timeouts"] == 2
+
+
+async def test_a_holder_who_waits_for_himself(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    async with pool.acquire():
+        with pytest.raises(Deadlock, match=r"test_pool.py:\d+.*test_pool.py:\d+"):
+            await pool.execute("show version")
+        with pytest.raises(Deadlock):
+            async with pool.acquire():
+                pass
+    assert "Version" in await pool.execute("show version")
+
+
+async def test_a_session_that_dies_costs_the_call_on_it_and_no_other(pair: Any) -> None:
+    device, served = await pair("ssh")
+    pool = await device.connect(pool_size=4)
+    await asyncio.gather(*[pool.execute("show clock") for _ in range(8)])
+    failed = 0
+
+    async def worker(number: int) -> None:
+        nonlocal failed
+        for turn in range(25):
+            if number == 0 and turn == 3:
+                next(iter(served.players)).end(reset=True)
+            try:
+                assert "Version" in await pool.execute("show version")
+            except SessionBroken:
+                failed += 1
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(worker(number))
+    assert failed <= 1
+    assert pool.statistics()["lost"] == 1
+
+
+async def test_a_call_that_may_be_repeated_is(pair: Any) -> None:
+    device, served = await pair("telnet", faults=Faults(latency=0.05))
+    pool = await device.connect(pool_size=2)
+    await asyncio.gather(*[pool.execute("show clock") for _ in range(2)])
+    call = asyncio.ensure_future(pool.execute("show version", idempotent=True))
+    await asyncio.sleep(0.02)
+    served.kill_sessions()
+    assert "Version" in await call
+    call = asyncio.ensure_future(pool.execute("show version"))
+    await asyncio.sleep(0.02)
+    served.kill_sessions()
+    with pytest.raises(SessionBroken) as caught:
+        await call
+    assert caught.value.maybe_executed
+
+
+async def test_a_cancelled_command_is_settled_by_the_pool(pair: Any) -> None:
+    device, served = await pair("telnet", faults=Faults(latency=0.2))
+    pool = await device.connect(pool_size=1)
+    call = asyncio.ensure_future(pool.execute("show version"))
+    await asyncio.sleep(0.05)
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert pool.statistics()["settling"] == 1
+    served.faults = Faults()
+    assert "uptime" not in await pool.execute("show clock")
+    numbers = pool.statistics()
+    assert (numbers["opened"], numbers["settled"]) == (1, 1)
+
+
+async def test_a_wrong_password_is_tried_once(pair: Any) -> None:
+    device, served = await pair("telnet", faults=Faults(wrong_password=True))
+    with pytest.raises(AuthenticationFailed):
+        await device.connect(pool_size=3)
+    assert not device.connections
+    served.faults = Faults()
+    pool = await device.connect(pool_size=3)
+    served.kill_sessions()
+    served.faults = Faults(wrong_password=True)
+    failures = await asyncio.gather(*[pool.execute("show version") for _ in range(5)], return_exceptions=True)
+    assert all(isinstance(failure, AuthenticationFailed) for failure in failures[:1])
+    assert all(isinstance(failure, Exception) for failure in failures)
+    assert pool.statistics()["open_failed"] <= 2
+    with pytest.raises(Exception, match="refused"):
+        await pool.execute("show version")
+
+
+async def test_resize(pair: Any) -> None:
+    device, served = await pair("telnet")
+    pool = await device.connect(pool_size=4)
+    await asyncio.gather(*[pool.execute("show clock") for _ in range(8)])
+    assert served.sessions == 4
+    async with pool.acquire():
+        pool.resize(1)
+        async with asyncio.timeout(5):
+            while served.sessions > 1:
+                await asyncio.sleep(0.005)
+        waiting = asyncio.ensure_future(pool.execute("show version"))
+        await asyncio.sleep(0.01)
+        assert not waiting.done()
+        pool.resize(2)
+        assert "Version" in await waiting
+    with pytest.raises(UsageError):
+        pool.resize(0)
+
+
+async def test_closing_while_busy(pair: Any) -> None:
+    device, served = await pair("telnet", faults=Faults(hang_on="clock"))
+    pool = await device.connect(pool_size=1)
+    running = asyncio.ensure_future(pool.execute("show clock"))
+    await asyncio.sleep(0.02)
+    waiting = asyncio.ensure_future(pool.execute("show version"))
+    await asyncio.sleep(0)
+    closing = asyncio.ensure_future(pool.drain(0.2))
+    with pytest.raises(PoolClosed):
+        await waiting
+    assert not running.done()
+    await closing
+    with pytest.raises(SessionClosed):
+        await running
+    assert not served.sessions
+
+
+async def test_closing_waits_for_those_who_hold_a_session(pair: Any) -> None:
+    device, served = await pair("telnet", faults=Faults(latency=0.1))
+    pool = await device.connect(pool_size=2)
+    running = asyncio.ensure_future(pool.execute("show version"))
+    await asyncio.sleep(0.02)
+    await pool.drain(10)
+    assert "Version" in await running
+    assert not served.sessions
+
+
+async def test_a_cancelled_close_closes_all_the_same(pair: Any) -> None:
+    device, served = await pair("telnet", faults=Faults(hang_on="clock"))
+    pool = await device.connect(pool_size=2)
+    running = asyncio.ensure_future(pool.execute("show clock"))
+    await asyncio.sleep(0.02)
+    closing = asyncio.ensure_future(pool.drain(60))
+    await asyncio.sleep(0.02)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    with pytest.raises(SessionClosed):
+        await running
+    async with asyncio.timeout(5):
+        while served.sessions:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_forgotten_session_comes_back(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    session = await pool.acquire()
+    with pytest.warns(ResourceWarning, match="test_pool.py"):
+        del session
+        gc.collect()
+    assert "Version" in await pool.execute("show version")
+
+
+async def test_idle_sessions_are_checked_and_closed_in_time(pair: Any) -> None:
+    device, served = await pair("telnet")
+    pool = await device.connect(pool_size=2, check_after=0.05, idle_timeout=0.3)
+    await asyncio.sleep(0.1)
+    assert "Version" in await pool.execute("show version")
+    assert pool.statistics()["settled"] == 1
+    async with asyncio.timeout(5):
+        while served.sessions:
+            await asyncio.sleep(0.01)
+    assert "Version" in await pool.execute("show version")
+    assert served.logins == 2
+
+
+async def test_sessions_do_not_live_for_ever(pair: Any) -> None:
+    device, served = await pair("telnet")
+    pool = await device.connect(pool_size=1, lifetime=0.1)
+    for _ in range(4):
+        await pool.execute("show clock")
+        await asyncio.sleep(0.06)
+    assert served.logins >= 2
+
+
+async def test_streams_and_other_services_by_name(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    assert "Version" in "".join([piece async for piece in pool.stream("show version")])
+    assert await pool.enter_mode("privileged") is None
+    assert "uplink" not in await pool.configure(["interface Loopback0", "description uplink"])
+    with pytest.raises(AttributeError):
+        pool.walk("sysDescr")
+
+
+async def test_pools_from_the_defaults(lab: Any) -> None:
+    import aioconn
+
+    served = await lab.add("r1", protocols=("telnet",))
+    whole = lab.testbed()
+    whole["devices"]["r1"]["connections"]["defaults"] = {"pool_size": 2, "pool_timeout": 5}
+    async with aioconn.load(whole) as testbed:
+        await testbed["r1"].connect()
+        assert (testbed["r1"].default.size, testbed["r1"].default.timeout) == (2, 5.0)
+        results = await testbed.execute("show version")
+        results.raise_for_errors()
+    assert not served.sessions
