@@ -107,7 +107,7 @@ class Admission:
         self._watch()
 
     async def admit(self, connection: Connection) -> None:
-        """Wait until the device can bear one more session. The caller sets the deadline; a cancel leaves nothing taken."""
+        """Wait until the device can bear one more session; no deadline here. A cancel leaves nothing taken."""
         loop = asyncio.get_running_loop()
         try:
             if not self.budget.holds(connection):
@@ -163,8 +163,12 @@ class Admission:
     def crowded(self, connection: Connection, error: BaseException) -> bool:
         """A refusal while sessions of ours are open is a limit that nobody had told us of."""
         now = self._now()
-        if isinstance(error, HostUnreachable):  # a daemon with a limit of its own refuses, and works all the same
-            others = [one for one in self.budget.holders if one is not connection and one.via == connection.via]
+        if isinstance(
+            error, HostUnreachable
+        ):  # a daemon with a limit of its own refuses, and works all the same
+            others = [
+                one for one in self.budget.holders if one is not connection and one.via == connection.via
+            ]
             if not any(one.connected for one in others):
                 return False
         elif not isinstance(error, ShellRefused):
@@ -176,7 +180,10 @@ class Admission:
         if self._listeners:
             self._listeners.emit(
                 LimitLearned(
-                    device=self._device, alias=connection.alias, path=connection.via, sessions=self.budget.learned
+                    device=self._device,
+                    alias=connection.alias,
+                    path=connection.via,
+                    sessions=self.budget.learned,
                 )
             )
         return True
@@ -235,12 +242,19 @@ class Admission:
         if self.breaker(connection.via).lost(self._now(), error, lived=lived):
             self._changed(connection.via)
 
+    def attempt(self, connection: Connection) -> bool:
+        """Begin an attempt, if the path may be tried now."""
+        if not self.breaker(connection.via).attempt(connection, self._now()):
+            return False
+        self._trying.add(connection)
+        return True
+
     async def await_attempt(self, connection: Connection, until: float) -> None:
-        """Wait until the path may be tried. Raises CircuitOpen at once if that is not due before `until` (loop time)."""
+        """Wait until the path may be tried. Raises CircuitOpen at once if that is not before `until` (loop time)."""
         loop, path = asyncio.get_running_loop(), connection.via
         breaker = self.breaker(path)
-        while not breaker.attempt(connection, now := loop.time()):
-            due = breaker.due(now)
+        while not self.attempt(connection):
+            due = breaker.due(now := loop.time())
             if due is not None and now + due > until:
                 raise breaker.refusal(self._device, path, now)
             outcome = loop.create_future()  # of an attempt of somebody else, or time
@@ -252,7 +266,6 @@ class Admission:
                 outcome.cancel()
                 if timer is not None:
                     timer.cancel()
-        self._trying.add(connection)
 
     def retry(self, connection: Connection) -> tuple[float, Callable[[], AioconnError]]:
         """The loop time from which the path may be tried again, and the error for who cannot wait that long."""

@@ -44,6 +44,7 @@ from aioconn.events import (
 )
 from aioconn.exclusive import Caller, Exclusivity, Hold
 from aioconn.path import Path
+from aioconn.policy import SETTLE_TIMEOUT
 from aioconn.request import BaseOptions, Request
 from aioconn.transaction import Transaction
 from aioconn.transport.base import Progress
@@ -252,6 +253,14 @@ class BaseConnection(ABC, Generic[O_co]):
             self._closing = asyncio.get_running_loop().create_task(self._close_now(was_broken))
         await self._finish_closing()
 
+    def abort(self) -> None:
+        """End the session now, without a goodbye. A plain function: it also runs where a cancellation struck."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        self._enter(State.CLOSED)
+        self._abort()
+        self._request.environment.leave(self)
+
     async def _finish_closing(self) -> None:
         """Wait for the closing task; a cancellation makes it abort, and is passed on when it has ended."""
         while (closing := self._closing) is not None and not closing.done():
@@ -342,7 +351,7 @@ class BaseConnection(ABC, Generic[O_co]):
             self.listeners.emit(Opened(device=self.device, alias=self.alias, path=self.via, elapsed=elapsed))
 
     async def _open_admitted(self) -> None:
-        """Open when the device can bear it; one that says it is full is asked again when a session of ours has ended."""
+        """Open when the device can bear it. One that says it is full is asked again when a session of ours ends."""
         environment = self._request.environment
         while True:
             await environment.admit(self)
@@ -403,7 +412,11 @@ class BaseConnection(ABC, Generic[O_co]):
                     try:
                         return await self._serve_in_turn(function, args, kwargs)
                     except SessionBroken:
-                        if not kwargs.get("idempotent") or self._request.pooled or turn.transaction is not None:
+                        if (
+                            not kwargs.get("idempotent")
+                            or self._request.pooled
+                            or turn.transaction is not None
+                        ):
                             raise
         except TimeoutError as error:
             failure = error
@@ -465,7 +478,7 @@ class BaseConnection(ABC, Generic[O_co]):
             self._claim_loop()
 
     async def _make_ready(self, until: float) -> None:
-        """Wait for a recovery under way, reopen what broke; in the caller's turn, and in his deadline `until` (loop time)."""
+        """Wait for a recovery under way, reopen what broke; in the caller's turn, and before `until` (loop time)."""
         if (recovery := self._recovery) is not None and not recovery.done():
             await asyncio.wait({recovery})
         self._check_usable()
@@ -497,7 +510,7 @@ class BaseConnection(ABC, Generic[O_co]):
         """`async with connection.transaction() as session:` keeps others out for several calls.
 
         The wait for it, in the order of all callers, is bounded by `timeout` (else the option); `DeviceBusy` names who
-        holds it. A session that breaks in between is not reopened within the transaction: its calls raise `SessionBroken`.
+        holds it. A session that breaks in between is not reopened in the transaction: its calls raise `SessionBroken`.
         """
         return Transaction(self, self._options.timeout if timeout is None else timeout)
 
@@ -537,7 +550,7 @@ class BaseConnection(ABC, Generic[O_co]):
         return self._state is State.READY and self._is_clean()
 
     async def settle(self) -> bool:
-        """For pools: bring it to where it stood when it was opened. False if it has to be replaced. Bounded by the caller."""
+        """For pools: bring it to where it stood when it was opened. False: replace it. No deadline here."""
         if (recovery := self._recovery) is not None and not recovery.done():
             await asyncio.wait({recovery})
         if self._state is not State.READY:
@@ -570,7 +583,8 @@ class BaseConnection(ABC, Generic[O_co]):
     async def _recover_or_give_up(self, started: float) -> None:
         kept = False
         try:
-            kept = await self._recover()
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                kept = await self._recover()
         except Exception as error:
             self._broken_by = error
         finally:

@@ -213,7 +213,7 @@ class Exclusivity:
 
     def try_take(self, kind: str = "exclusive", *, caller: Caller | None = None) -> Hold | None:
         """An exclusive hold if that is possible now, else None."""
-        if self._is_free_for_one():
+        if self._may_be_alone():
             hold = Hold(self, kind, True, here() if caller is None else caller)
             self._grant(hold)
             return hold
@@ -289,10 +289,10 @@ class Exclusivity:
 
     # ------------------------------------------------------------------ changes of state: plain functions, all of them
 
-    def _is_free_for_one(self) -> bool:
-        if self._free and not self._entries and not self._shared:
-            return True
-        return bool(self._owners) and any(hold.exclusive for hold in self._around())
+    def _may_be_alone(self) -> bool:
+        if self._owners:
+            return any(hold.exclusive for hold in self._around())
+        return not (self._entries or self._shared)  # as long as nobody is there, nobody waits either
 
     def _around(self) -> list[Hold]:
         """The holds of this device that the running code is inside of."""

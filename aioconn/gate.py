@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who gets which session of a pool: plain functions on plain state, no loop, no waiting, no I/O.
 
-Callers wait in the order of their coming, and what comes free is handed to the first of them directly; nobody overtakes.
-Idle sessions are taken from the top, so that few are kept busy and the rest may age out. What takes time (opening,
+Callers wait in the order of their coming, and what comes free is handed to the first of them: nobody overtakes. Idle
+sessions are taken from the top, so that few are kept busy and the rest may age out. What takes time (opening,
 checking, settling, closing) is put into `work`, for whoever owns the gate to do and to report back.
 """
 
 from __future__ import annotations
 
+import functools
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,9 +24,13 @@ class Stage(StrEnum):
     OPENING = "opening"
     IDLE = "idle"
     LEASED = "leased"
-    SETTLING = "settling"  # brought back in step, or checked before it is used again
+    CHECKING = "checking"  # does it still answer?
+    SETTLING = "settling"  # brought back in step
     CLOSING = "closing"
     GONE = "gone"
+
+
+_HOPEFUL = (Stage.OPENING, Stage.IDLE, Stage.LEASED, Stage.CHECKING, Stage.SETTLING)
 
 
 class Task(StrEnum):
@@ -130,7 +135,6 @@ class Gate(Generic[S]):
 
     @property
     def waiting(self) -> int:
-        self._drop_gone()
         return sum(not waiter.done for waiter in self._waiters)
 
     @property
@@ -140,10 +144,7 @@ class Gate(Generic[S]):
     @property
     def hopeless(self) -> bool:
         """No session lives, and none is on its way."""
-        stages = self._stages
-        return not (
-            stages[Stage.IDLE] or stages[Stage.LEASED] or stages[Stage.SETTLING] or stages[Stage.OPENING]
-        )
+        return not any(self._stages[stage] for stage in _HOPEFUL)
 
     # ------------------------------------------------------------------ callers
 
@@ -185,34 +186,27 @@ class Gate(Generic[S]):
 
     def expire(self, now: float, error: Callable[[Waiter], BaseException]) -> float | None:
         """Fail those whose deadline has come; returns the next deadline, None if nobody waits."""
-        nearest: float | None = None
-        expired = False
-        for waiter in self._waiters:
-            if waiter.done:
-                continue
-            if waiter.deadline <= now:
-                expired = True
-                self.counters.timeouts += 1
-                waiter.fail(lambda waiter=waiter: error(waiter))  # type: ignore[misc]
-            elif nearest is None or waiter.deadline < nearest:
-                nearest = waiter.deadline
+        waiting = [waiter for waiter in self._waiters if not waiter.done]
+        expired = [waiter for waiter in waiting if waiter.deadline <= now]
         if expired:
-            self._waiters = deque(waiter for waiter in self._waiters if not waiter.done)
+            self._waiters = deque(waiter for waiter in waiting if waiter.deadline > now)
+            self.counters.timeouts += len(expired)
+            for waiter in expired:
+                waiter.fail(functools.partial(error, waiter))
             self._abandon_needless()
-        return nearest
+        return min((waiter.deadline for waiter in self._waiters), default=None)
 
     # ------------------------------------------------------------------ sessions
 
     def release(self, member: Member[S], now: float, *, clean: bool, alive: bool = True) -> None:
-        """The holder gives a session back; `clean` if it stands where the next one expects it, not `alive` if it is lost."""
+        """The holder gives a session back. `clean`: it stands where the next one expects it; not `alive`: it is lost."""
         if member.stage is not Stage.LEASED:
             return
         member.served += 1
         if clean:
             self.free(member, now)
         elif not alive:
-            self._drop(member)
-            self.match(now)
+            self.drop(member, now)
         else:
             self._enter(member, Stage.SETTLING, now)
             self.work.append((Task.SETTLE, member))
@@ -258,18 +252,27 @@ class Gate(Generic[S]):
     def pause(
         self, now: float, retry_at: float, error: Callable[[], BaseException], *, careful: bool = True
     ) -> None:
-        """Open nothing before `retry_at`, and one at a time then. Whoever cannot wait that long hears `error` now, unless
-        a session is there that may come free."""
+        """Open nothing before `retry_at`, and one at a time then. Whoever cannot wait that long hears `error` now,
+        unless a session is there that may come free."""
         self.retry_at, self.careful, self._refusal = retry_at, careful, error
         if self.hopeless:
-            hopeless = [waiter for waiter in self._waiters if not waiter.done and waiter.deadline < retry_at]
-            for waiter in hopeless:
-                waiter.fail(error)
-            self._waiters = deque(waiter for waiter in self._waiters if not waiter.done)
+            waiting = [waiter for waiter in self._waiters if not waiter.done]
+            self._waiters = deque(waiter for waiter in waiting if waiter.deadline >= retry_at)
+            for waiter in waiting:
+                if waiter.deadline < retry_at:
+                    waiter.fail(error)
+
+    def hold_off(self) -> None:
+        """Open nothing until `pause`, `forgive` or `resume`: somebody else is trying the path."""
+        self.retry_at, self.careful, self._refusal = float("inf"), True, None
+
+    def resume(self) -> None:
+        """One attempt may be made."""
+        self.retry_at = 0.0
 
     def settled(self, member: Member[S], ok: bool, now: float) -> None:
         """A session was brought back in step, or passed its check; or not."""
-        if member.stage is not Stage.SETTLING:
+        if member.stage not in (Stage.SETTLING, Stage.CHECKING):
             return
         if ok:
             self.counters.settled += 1
@@ -282,8 +285,7 @@ class Gate(Generic[S]):
         """The device, or the network, ended a session. Its holder finds out himself and gives it back."""
         if member.stage is Stage.IDLE:  # whoever opens, settles or closes one is told by the session itself
             self.idle.remove(member)
-            self._drop(member)
-            self.match(now)
+            self.drop(member, now)
 
     def close_member(self, member: Member[S], reason: str, now: float) -> None:
         """Give a session up."""
@@ -311,10 +313,10 @@ class Gate(Generic[S]):
                 self._enter(member, Stage.LEASED, now)
                 self.free(member, now)
             elif now - member.since > self._check_after:
-                if self._stages[Stage.SETTLING] >= len(self._waiters):
+                if self._stages[Stage.CHECKING] >= len(self._waiters):
                     self.idle.append(member)
                     break
-                self._enter(member, Stage.SETTLING, now)
+                self._enter(member, Stage.CHECKING, now)
                 self.work.append((Task.CHECK, member))
             else:
                 self._enter(member, Stage.LEASED, now)
@@ -326,7 +328,7 @@ class Gate(Generic[S]):
     def _grow(self, now: float) -> None:
         if self.closed or now < self.retry_at:
             return
-        coming = self._stages[Stage.OPENING] + self._stages[Stage.SETTLING]
+        coming = self._stages[Stage.OPENING] + self._stages[Stage.CHECKING]
         lacking = min(len(self._waiters) - coming, self.size - len(self.members))
         if self.careful and lacking > 0:
             lacking = 1 if not self._stages[Stage.OPENING] else 0
@@ -341,7 +343,7 @@ class Gate(Generic[S]):
         return member
 
     def tidy(self, now: float, idle_timeout: float) -> float | None:
-        """Close what has been idle for long, or has lived for long; returns when to look again, None if nothing is idle."""
+        """Close what has been idle for long, or has lived for long; returns when to look again, if anything is idle."""
         due = [member for member in self.idle if now >= min(member.since + idle_timeout, member.expires)]
         for member in due:
             self.close_member(member, "lifetime" if now >= member.expires else "idle", now)
@@ -363,7 +365,7 @@ class Gate(Generic[S]):
         self.match(now)
 
     def close(self, now: float, error: Callable[[], BaseException]) -> None:
-        """Hand out nothing more: those who wait hear `error`, idle sessions are closed, held ones when they come back."""
+        """Hand out nothing more. Those who wait hear `error`; idle sessions are closed, held ones when they come back."""
         self.closed = True
         waiters, self._waiters = self._waiters, deque()
         for waiter in waiters:
@@ -400,10 +402,14 @@ class Gate(Generic[S]):
             member.stage = Stage.GONE
             self.members.pop(member, None)
 
-    def _drop(self, member: Member[S]) -> None:
+    def drop(self, member: Member[S], now: float) -> None:
+        """A session is gone without having been closed."""
+        if member.stage is Stage.GONE:
+            return
         self.counters.lost += 1
         self._replaced(member, "lost")
         self._leave(member)
+        self.match(now)
 
     def _replaced(self, member: Member[S], reason: str) -> None:
         member.reason = reason

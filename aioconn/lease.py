@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A session of a pool in somebody's hands, and how the services of its class are reached through it and through the pool."""
+"""A session of a pool in somebody's hands, and how the services of its class are reached through it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from aioconn.connection import BaseConnection
 from aioconn.errors import UsedAfterRelease
-from aioconn.exclusive import Caller, Hold
+from aioconn.exclusive import Caller, Hold, here
 from aioconn.gate import Member
 
 C = TypeVar("C", bound=BaseConnection[Any])
@@ -21,6 +21,8 @@ C = TypeVar("C", bound=BaseConnection[Any])
 
 class Lender(Protocol):
     """What a lease needs of its pool."""
+
+    async def lease(self, limit: float | None, caller: Caller) -> Lease[Any]: ...
 
     def release(self, lease: Any, /) -> None: ...
 
@@ -96,7 +98,10 @@ class Lease(Generic[C]):
 @functools.cache
 def lease_type(kind: type[C]) -> type[Lease[C]]:
     """The lease of a connection class: its services, streams and public properties, each forwarded by name."""
-    forwarded: dict[str, Any] = {"kind": kind, "__doc__": f"A {kind.__name__} of a pool, until it is given back."}
+    forwarded: dict[str, Any] = {
+        "kind": kind,
+        "__doc__": f"A {kind.__name__} of a pool, until it is given back.",
+    }
     for name in (*kind.services, *kind.streams):
         if not hasattr(Lease, name):
             forwarded[name] = _forward_call(name, getattr(kind, name))
@@ -128,3 +133,30 @@ def _attribute(self: Lease[Any], name: str) -> Any:
     if name.startswith("_"):
         raise AttributeError(name)
     return getattr(self.session(), name)
+
+
+class Acquisition(Generic[C]):
+    """A session that is asked for: to be awaited, or to be entered. One use."""
+
+    __slots__ = ("_lease", "_limit", "_pool")
+
+    def __init__(self, pool: Lender, limit: float | None) -> None:
+        self._pool = pool
+        self._limit = limit
+        self._lease: Lease[C] | None = None
+
+    def __await__(self) -> Any:
+        return self._pool.lease(self._limit or None, here()).__await__()
+
+    async def __aenter__(self) -> C:
+        lease = self._lease = await self._pool.lease(self._limit or None, here())
+        if lease.hold is not None:
+            lease.hold.mark()
+        return lease  # type: ignore[return-value]  # it offers what C offers, for as long as it lasts
+
+    async def __aexit__(self, *_: object) -> None:
+        lease, self._lease = self._lease, None
+        if lease is not None and not lease.released:
+            if lease.hold is not None:
+                lease.hold.unmark()
+            self._pool.release(lease)

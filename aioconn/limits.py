@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import heapq
 import itertools
 import sys
@@ -14,6 +13,8 @@ from typing import Any
 from aioconn.lesson import Lesson
 from aioconn.line import Claim, Group, Line, Waiter
 from aioconn.policy import TURN, Limits, LoginRate
+
+__all__ = ["Budget", "Claim"]
 
 
 @dataclass(slots=True, eq=False)
@@ -51,7 +52,7 @@ class Budget:
         self._for_login = Line()  # those who said that they need a login, when the rate allowed none
         self._only_login: OrderedDict[Any, Waiter] = OrderedDict()  # they hold a place
         self._turns = itertools.count()
-        self._early_turns = itertools.count(-1, -1)
+        self._early_turns = itertools.count(-sys.maxsize)
         self._givers: deque[Group] = deque()
         self._serving = False
         self._now = float("-inf")
@@ -145,7 +146,7 @@ class Budget:
         turn = next(self._early_turns) if first else next(self._turns)
         waiter = self._waiters[holder] = Waiter(claim, group, turn, now)
         group.waiting += 1
-        self._unasked.join(waiter, first=first)
+        self._unasked.join(waiter)
         self._serve(now)
         return holder in self._places
 
@@ -200,7 +201,7 @@ class Budget:
         """Ask all again whether they need a login: a link came up that has room for more shells."""
         for waiter in reversed(self._for_login.everybody()):
             self._for_login.leave(waiter)
-            self._unasked.join(waiter, first=True)
+            self._unasked.join(waiter)
         self._serve(now)
 
     def resize(self, limits: Limits, now: float) -> None:
@@ -332,9 +333,7 @@ class Budget:
             self._lesson.settle(now, configured=self._limits.max_sessions)
             while True:
                 granted = self._grant_login(self._now) or self._grant_place(self._now)
-                if (
-                    self._givers
-                ):  # counted after the grant: what was given up for others must not fall to the giver
+                if self._givers:  # counted after the grant: what was given up must not fall back to the giver
                     self._count(self._givers.popleft(), -1)
                 elif not granted:
                     return
@@ -406,71 +405,3 @@ class Budget:
     def _forget(self, group: Group) -> None:
         if not group.held and not group.waiting:
             self._groups.pop(group.name, None)
-
-
-class OldBudget:
-    """Sessions at once and logins per minute of one device; waiters are served in order.
-
-    Every change of state is a plain function. A place that comes free is handed to the first waiter; a waiter that is
-    cancelled after it was given the place passes it on.
-    """
-
-    __slots__ = ("_holders", "_rate", "_waiters", "limits")
-
-    def __init__(self, limits: Limits) -> None:
-        self.limits = limits
-        self._holders: dict[Any, None] = {}
-        self._waiters: deque[tuple[asyncio.Future[None], Any]] = deque()
-        self._rate = LoginRate(limits.logins_per_minute)
-
-    @property
-    def used(self) -> int:
-        return len(self._holders)
-
-    @property
-    def waiting(self) -> int:
-        return sum(not future.done() for future, _ in self._waiters)
-
-    @property
-    def holders(self) -> list[Any]:
-        return list(self._holders)
-
-    def holds(self, holder: Any) -> bool:
-        return holder in self._holders
-
-    async def take(self, holder: Any) -> None:
-        """Wait for a place and for the login rate. The caller sets the deadline; a cancel leaves nothing taken."""
-        if holder not in self._holders:
-            await self._take_place(holder)
-        loop = asyncio.get_running_loop()
-        try:
-            while (delay := self._rate.delay(loop.time())) > 0:  # noqa: ASYNC110  time itself is waited for
-                await asyncio.sleep(delay)
-        except BaseException:
-            self.give(holder)
-            raise
-        self._rate.record(loop.time())
-
-    async def _take_place(self, holder: Any) -> None:
-        maximum = self.limits.max_sessions
-        if maximum is None or (len(self._holders) < maximum and not self.waiting):
-            self._holders[holder] = None
-            return
-        future = asyncio.get_running_loop().create_future()
-        self._waiters.append((future, holder))
-        try:
-            await future
-        except BaseException:
-            future.cancel()
-            self.give(holder)
-            raise
-
-    def give(self, holder: Any) -> None:
-        """Give the place back, if `holder` has one, and hand it on."""
-        self._holders.pop(holder, None)
-        maximum = self.limits.max_sessions
-        while self._waiters and (maximum is None or len(self._holders) < maximum):
-            future, waiter = self._waiters.popleft()
-            if not future.done():
-                self._holders[waiter] = None
-                future.set_result(None)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -61,12 +62,16 @@ class Line:
     def __bool__(self) -> bool:
         return bool(self._queues)
 
-    def join(self, waiter: Waiter, *, first: bool = False) -> None:
+    def join(self, waiter: Waiter) -> None:
+        """Take a waiter in: last in its group, or where its turn is if that is earlier than the others'."""
         queue = self._queues.setdefault(waiter.group, OrderedDict())
+        last = next(reversed(queue.values())) if queue else waiter
         queue[waiter.claim.holder] = waiter
-        if first:
-            queue.move_to_end(waiter.claim.holder, last=False)
-        if first or len(queue) == 1:
+        if waiter.turn < last.turn:
+            earlier = list(itertools.takewhile(lambda other: other.turn < waiter.turn, queue.values()))
+            for other in (waiter, *reversed(earlier)):
+                queue.move_to_end(other.claim.holder, last=False)
+        if next(iter(queue.values())) is waiter:
             self.moved(waiter.group)
 
     def leave(self, waiter: Waiter) -> bool:

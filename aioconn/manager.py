@@ -213,7 +213,9 @@ class ConnectionManager:
         """Make a connection under `alias` without opening it. Raises what is wrong with the request, nothing else."""
         alias = self._checked_alias(alias)
         path = self._paths(via)[0]
-        connection, fingerprint = self._make(alias, path, cls, arguments, self._pooling(pool_size, pool_timeout))
+        connection, fingerprint = self._make(
+            alias, path, cls, arguments, self._pooling(pool_size, pool_timeout)
+        )
         if (present := self._connections.get(alias)) is not None and present.connected:
             raise AliasInUse(f"alias {alias!r} is connected", device=self._name, hint="disconnect() it first")
         self._register(alias, connection, fingerprint)
@@ -515,6 +517,9 @@ class ConnectionManager:
 
     def yielding(self, connection: BaseConnection[Any]) -> None:
         self._admission.budget.yielding(connection)
+
+    def attempt(self, connection: BaseConnection[Any]) -> bool:
+        return self._admission.attempt(connection)
 
     def retry(self, connection: BaseConnection[Any]) -> tuple[float, Callable[[], BaseException]]:
         return self._admission.retry(connection)

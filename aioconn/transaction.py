@@ -33,7 +33,11 @@ class Transaction(Generic[C]):
     def describe(self) -> str:
         """Who has it, and since when."""
         hold = self._hold
-        return f"{hold.caller.name} since {hold.age:.1f} s, begun at {hold.place}" if hold is not None else "nobody"
+        return (
+            f"{hold.caller.name} since {hold.age:.1f} s, begun at {hold.place}"
+            if hold is not None
+            else "nobody"
+        )
 
     async def __aenter__(self) -> C:
         connection = self._connection

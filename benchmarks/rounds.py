@@ -88,7 +88,9 @@ class Rounds:
                         slow.add(client.name)
         return list(found.values())
 
-    def _once(self, workload: Workload[Any], case: Case, client: Client, measured: Measured, number: int) -> None:
+    def _once(
+        self, workload: Workload[Any], case: Case, client: Client, measured: Measured, number: int
+    ) -> None:
         what = f"{workload.name}: {case.title}, {client.name}"
         try:
             metrics = self._run(workload, case, client)

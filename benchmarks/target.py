@@ -19,7 +19,7 @@ OPENING = ("terminal length 0", "terminal width 512")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a device listens. `protocol` is ssh or telnet, for a pool what its sessions speak: http, redis, postgres."""
+    """Where a device listens. `protocol` is ssh or telnet, or what a pool speaks: http, redis, postgres."""
 
     name: str
     protocol: str

@@ -164,6 +164,7 @@ async def test_inside_one_device_is_not_inside_another():
     assert one.inside
     assert not other.inside
     assert not other.try_enter()
+    assert other.try_take() is None
     assert one.try_enter()
     one.leave()
     stranger.release()
@@ -384,6 +385,8 @@ async def test_frames_of_this_package_and_of_what_calls_it_are_passed_over():
         yield await f()
 
     caller = await f()
+    assert caller.place == f"{THIS}:{line() - 1} in {here_name()}"
+    caller = await asyncio.wait_for(f(), None)
     assert caller.place == f"{THIS}:{line() - 1} in {here_name()}"
     async with block() as caller:
         assert caller.place.endswith(" in block")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Random people who ask for a device, give up and give back, each step taken by hand, so that nothing else decides the order.
+"""Random people who ask for a device, give up and give back. Each step is taken by hand, so nothing else orders them.
 
 A coroutine that waits is resumed when the test says so, which lets a cancel, a grant and everybody else's doings fall
 between any two of its steps. What must hold is said from outside: who may pass, who must, and who cannot go on waiting.
@@ -60,7 +60,7 @@ class Wish:
 
     @property
     def waits(self) -> bool:
-        return not (self.granted or self.given_up or self.over)
+        return not (self.granted or self.given_up)
 
     @property
     def live(self) -> bool:
@@ -93,26 +93,22 @@ class Stage:
     def unanswered(self) -> list[Wish]:
         return [wish for wish in self.queue if wish.granted or wish.given_up]
 
-    @property
-    def returnable(self) -> list[Wish]:
-        return [wish for wish in self.held if not wish.over]
-
     def stranger(self, pick: Pick[Person]) -> None:
         """Somebody new, in place of one who goes; what that one holds is given back by others."""
-        self._make_room(pick)
-        self.people.append(Person(self._name(), contextvars.Context()))
+        if self._has_room(pick):
+            self.people.append(Person(self._name(), contextvars.Context()))
 
     def child(self, pick: Pick[Person]) -> None:
         """A task is started by another: it begins inside of what that one is inside of."""
-        if self.free_people:
-            parent = pick(self.free_people)
-            self._make_room(pick)
+        if free := self.free_people:
+            parent = pick(free)
+            self._has_room(pick)
             self.people.append(Person(self._name(), parent.context.copy(), parent.inside))
 
     def ask(self, pick: Pick[Person], kind: str) -> None:
-        if not self.free_people:
+        if not (free := self.free_people):
             return
-        person = pick(self.free_people)
+        person = pick(free)
         wish = Wish(person, kind, begin_as(self.exclusivity, kind, person.caller))
         may, must = self._may_pass(wish), self._must_pass(wish)
         own = [*self._inside(person), *self._owners()]
@@ -174,8 +170,8 @@ class Stage:
                 self.done["told that it was granted"] += 1
 
     def give_back(self, pick: Pick[Wish], unmarked: bool) -> None:
-        if self.returnable:
-            wish = pick(self.returnable)
+        if self.held:
+            wish = pick(self.held)
             wish.over = True
             self.held.remove(wish)
             if wish.hold is not None and unmarked:
@@ -189,7 +185,7 @@ class Stage:
         for _ in range(10_000):
             if self.unanswered:
                 self.tell(lambda wishes: wishes[0], marked=False)
-            elif self.returnable:
+            elif self.held:
                 self.give_back(lambda wishes: wishes[0], unmarked=True)
             else:
                 break
@@ -214,11 +210,10 @@ class Stage:
             if first is not None:
                 assert self._owners() or (first.exclusive and self._shared()), "waits for nobody"
         numbers = self.exclusivity.statistics()
-        assert numbers["shared"] == len(self._shared())
-        assert numbers["exclusive"] == len(self._owners())
+        assert (numbers["shared"], numbers["exclusive"]) == (len(self._shared()), len(self._owners()))
 
     def _live(self) -> list[Wish]:
-        return [*self.returnable, *(wish for wish in self.queue if wish.live)]
+        return [*self.held, *(wish for wish in self.queue if wish.live)]
 
     def _owners(self) -> list[Wish]:
         return [wish for wish in self._live() if wish.exclusive]
@@ -248,9 +243,14 @@ class Stage:
         self.done["people"] += 1
         return f"task {self.done['people']}"
 
-    def _make_room(self, pick: Pick[Person]) -> None:
-        if len(self.people) >= PEOPLE and self.free_people:
-            self.people.remove(pick(self.free_people))
+    def _has_room(self, pick: Pick[Person]) -> bool:
+        """If need be, one goes who waits for nothing."""
+        if len(self.people) < PEOPLE:
+            return True
+        if not (free := self.free_people):
+            return False
+        self.people.remove(pick(free))
+        return True
 
     def _answered(self, wish: Wish) -> None:
         self.queue.remove(wish)
@@ -303,7 +303,7 @@ class People(RuleBasedStateMachine):
     def tell(self, data: st.DataObject, marked: bool) -> None:
         self.stage.tell(self._pick(data), marked)
 
-    @precondition(lambda self: self.stage.returnable)
+    @precondition(lambda self: self.stage.held)
     @rule(data=st.data(), unmarked=st.booleans())
     def give_back(self, data: st.DataObject, unmarked: bool) -> None:
         self.stage.give_back(self._pick(data), unmarked)

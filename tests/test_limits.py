@@ -389,7 +389,7 @@ def test_nothing_is_given_up_for_oneself() -> None:
     assert crowd.budget.turn_over("a1", TURN) is None
 
 
-@pytest.mark.parametrize("places", [1, 2, 3, 5])
+@pytest.mark.parametrize("places", [1, 2, 3, 4])
 def test_busy_pools_take_turns(places: int) -> None:
     """Four pools with more work than the device bears, each session released every 0.25 s: all get the same."""
     crowd = Crowd(max_sessions=places)
@@ -413,9 +413,28 @@ def test_busy_pools_take_turns(places: int) -> None:
             without[group] = 0 if held[group] else without[group] + 1
             longest[group] = max(longest[group], without[group])
     mean = served.total() / 4
-    assert max(served.values()) / mean <= 1.5
-    assert min(served.values()) / mean >= 0.5
+    assert max(served.values()) / mean <= 1.1
+    assert min(served.values()) / mean >= 0.9
     assert max(longest.values()) <= 4 * (TURN / 0.25 + 1)
+
+
+def test_a_session_is_not_sent_round_for_the_sake_of_one_more() -> None:
+    """Each hand-over is a login: five places of four pools are shared out once, and then stay."""
+    crowd = Crowd(max_sessions=5)
+    numbers = itertools.count()
+    crowd.ask(*(f"a{next(numbers)}" for _ in range(8)))
+    crowd.ask(*(f"{group}{next(numbers)}" for group in "bcd" for _ in range(8)))
+    moves = 0
+    for step in range(400):
+        crowd.now = step * 0.25
+        for name in crowd.budget.holders:
+            if crowd.budget.turn_over(name, crowd.now):
+                crowd.budget.yielding(name)
+                crowd.give(name)
+                crowd.ask(f"{name[0]}{next(numbers)}")
+                moves += 1
+    assert moves == 3
+    assert Counter(name[0] for name in crowd.budget.holders) == {"a": 2, "b": 1, "c": 1, "d": 1}
 
 
 # ---------------------------------------------------------------------- what the device teaches
@@ -659,7 +678,10 @@ class Name:
 
 
 def effort(waiting: int, groups: int, *, logins_per_minute: int | None) -> tuple[float, float, float]:
-    """Instructions, look-ups of holders and questions for a login, for each of 300 rounds of everything."""
+    """Instructions, look-ups of holders and questions for a login, per round of everything that may be called.
+
+    Counted after a while, in which each claim that waits for a login has said so, once.
+    """
     rng = random.Random(1)
     budget = Budget(Limits(max_sessions=8, logins_per_minute=logins_per_minute))
     asked = 0
@@ -674,26 +696,35 @@ def effort(waiting: int, groups: int, *, logins_per_minute: int | None) -> tuple
         budget.ask(Claim(name, str(rng.randrange(groups)), login, lambda: None), now)
         return name
 
-    now = 0.0
-    names = [come() for _ in range(waiting + 8)]
-    rounds, asked, Name.looked_up = 300, 0, 0
-    with Effort() as count:
-        for turn in range(rounds):
-            now += 0.2
-            index = rng.randrange(len(names))  # waiting or holding
-            names[index], names[-1] = names[-1], names[index]
-            budget.withdraw(names.pop(), now)
-            names.append(come())
-            holder = budget.holders[turn % budget.used]
+    def go_round(turn: int) -> None:
+        index = rng.randrange(len(names))  # waiting or holding
+        names[index], names[-1] = names[-1], names[index]
+        budget.withdraw(names.pop(), now)
+        names.append(come())
+        budget.hungry(now, "0")
+        budget.next_change(now)
+        budget.advance(now)
+        if holders := budget.holders:  # none while the rate lets nobody in
+            holder = holders[turn % len(holders)]
             budget.confirmed(holder, now)
             budget.turn_over(holder, now)
-            budget.hungry(now, "0")
-            budget.next_change(now)
-            budget.advance(now)
             budget.give(holder, now)
             names.remove(holder)
             names.append(come())
-    return count.instructions / rounds, Name.looked_up / rounds, asked / rounds
+
+    now = 0.0
+    names = [come() for _ in range(waiting + 8)]
+    effort = Effort()
+    rounds = 300
+    for turn in range(-100, rounds):
+        now += 0.2
+        if turn < 0:
+            go_round(turn)
+            asked = Name.looked_up = 0
+        else:
+            with effort:
+                go_round(turn)
+    return effort.instructions / rounds, Name.looked_up / rounds, asked / rounds
 
 
 @pytest.mark.parametrize("groups", [1, 3, 10_000])
@@ -757,7 +788,7 @@ class Sharing(RuleBasedStateMachine):
         self.now = 0.0
         self.numbers = itertools.count()
         self.turns = itertools.count()
-        self.early = itertools.count(-1, -1)
+        self.early = itertools.count(-1_000_000)
         self.wanting: dict[int, Wanting] = {}
         self.logins_wanted: dict[int, None] = {}
         self.holding: dict[int, Holding] = {}
@@ -784,14 +815,14 @@ class Sharing(RuleBasedStateMachine):
 
     def order(self, held: Counter[str], wanting: dict[int, Wanting], room: float) -> list[int]:
         """Those who could be served, whoever is first before all."""
-        able = [
-            number for number, claim in wanting.items() if room > 0 or not self.needs_login(claim)
-        ]
+        able = [number for number, claim in wanting.items() if room > 0 or not self.needs_login(claim)]
         return sorted(able, key=lambda number: (held[wanting[number].group], wanting[number].turn))
 
     def on_grant(self, number: int) -> None:
         limit = self.budget.limit(self.now)
-        assert self.no_grant_before is None or self.now >= self.no_grant_before, "granted before next_change()"
+        assert self.no_grant_before is None or self.now >= self.no_grant_before, (
+            "granted before next_change()"
+        )
         assert not self.logins_wanted or not self.room(), "those who have a place get the logins"
         assert limit is None or len(self.holding) < limit
         assert self.order(self.held(), self.wanting, self.room())[0] == number
@@ -1000,17 +1031,17 @@ class Sharing(RuleBasedStateMachine):
     @invariant()
     def sessions_are_given_up_for_those_who_would_get_them(self) -> None:
         """`hungry()` tells what serving one after the other would tell, unless logins run out on the way."""
-        taker = None
+        taker, coming = None, 0
         limit = self.budget.limit(self.now)
         if limit is not None:
             held, wanting, room = self.held(), dict(self.wanting), self.room()
-            coming = max(0, limit - len(self.holding) + sum(place.yielding for place in self.holding.values()))
+            coming = max(
+                0, limit - len(self.holding) + sum(place.yielding for place in self.holding.values())
+            )
             for _ in range(coming + 1):
                 if not (order := self.order(held, wanting, room)):
                     taker = None
                     break
-                if any(room <= 0 and self.needs_login(claim) for claim in wanting.values()):
-                    scarce = True
                 claim = wanting.pop(order[0])
                 held[claim.group] += 1
                 room -= self.needs_login(claim)
@@ -1038,4 +1069,4 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestSharing.settings = settings(max_examples=3000, stateful_step_count=60, deadline=None)

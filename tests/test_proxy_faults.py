@@ -22,6 +22,7 @@ from aioconn.lab.weather import CLEAR
 VERSION = "Lab software, Version 17.9.4a\nuptime is 4 weeks"
 CLOCK = "12:00:00.000 UTC Sat Nov 21 2026"
 LIMIT = 0.5  # seconds that each call has
+GOODBYE = 0.2
 MERCY = 1.0  # what a call may take beyond that
 AT_ONCE = 80
 
@@ -85,7 +86,7 @@ class Trial:
 
     async def visit(self, limit: float) -> None:
         """Connect, two commands, and the first again."""
-        connect = self.device.connect(timeout=limit)
+        connect = self.device.connect(timeout=limit, close_timeout=GOODBYE)
         if await self._call(connect, limit) is None:
             return
         for command, answer in (("show version", VERSION), ("show clock", CLOCK), ("show version", VERSION)):
@@ -93,7 +94,7 @@ class Trial:
             assert output in (None, answer)
 
     async def leave(self) -> None:
-        await self._call(self.device.manager.disconnect_all(), 2.0)
+        await self._call(self.device.manager.disconnect_all(), GOODBYE)
 
     async def _call(self, call: Awaitable[Any], limit: float) -> Any:
         started = self.clock.now()

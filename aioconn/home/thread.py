@@ -153,7 +153,7 @@ class LoopThread:
         while not over():
             try:
                 loop.run_forever()
-            except (KeyboardInterrupt, SystemExit):  # a task raised it: its caller hears of it, the loop serves on
+            except (KeyboardInterrupt, SystemExit):  # of a task, whose caller hears of it
                 pass
 
     async def _tidy_up(self) -> None:

@@ -28,7 +28,7 @@ from aioconn.errors import (
 )
 from aioconn.platforms.model import Platform, Step
 from aioconn.protocols.cli_options import CliOptions, Replies
-from aioconn.protocols.recovery import prove, resync
+from aioconn.protocols.recovery import ERASE, glance, prove, resync
 from aioconn.protocols.shell import Shell
 from aioconn.results import Output
 from aioconn.wire.dialogue import Answer, Dialogue
@@ -140,7 +140,7 @@ class CommandLine:
         doubt = shell.discipline is Discipline.TYPING and bool(probe.send) and not shell.proven
         if not shell.in_step or self.raw or doubt:
             # a plain tty repeats the command in the middle of leftovers: nothing in the answer could tell them apart
-            await self._find_prompt(shell)
+            await self._find_prompt(shell, likely=shell.in_step and not self.raw)
         return Exchange(
             command,
             prompts=shell.prompts,
@@ -153,10 +153,15 @@ class CommandLine:
             streaming=streaming,
         )
 
-    async def _find_prompt(self, shell: Shell) -> None:
-        """Prove where the session stands, after the caller has talked raw or where a prompt alone proves nothing."""
+    async def _find_prompt(self, shell: Shell, *, likely: bool = False) -> None:
+        """Prove where the session stands, after the caller has talked raw or where a prompt alone proves nothing.
+
+        `likely` tells that a prompt has been seen.
+        """
         typed, self.raw, shell.in_step = self.raw, False, False
-        if not await prove(shell, shell.patience, patience=None, clear=typed):
+        if likely and await glance(shell):
+            return
+        if not await prove(shell, shell.patience, patience=None, ahead=ERASE if typed else b""):
             raise SessionBroken("the session is not at a prompt", **self._where, seen=shell.seen())
 
     def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Bringing a command line back in step after something ended early on it.
 
-Interrupt what runs, then send a word that must come back exactly. A device that echoes only what it reads proves with
-the echo that it has come to its prompt; one whose tty echoes at once must first be silent (2.5 times its slowest
-answer, at least 0.15 s, doubling each round) and then return two words in a row with nothing between them.
+Interrupt what runs, then send a word that must come back. What proves that the device has read it depends on the
+device: the answer that it prints; the echo, where it echoes only what it reads; the echo behind a new prompt, where a
+tty lies below a line editor. That takes one round trip. A plain tty that prints no answer must first be silent (2.5
+times its longest silence of late, at least 0.15 s, doubling each round) and then return two words in a row with nothing
+between them.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from aioconn.policy import RESYNC_TIMEOUT
 from aioconn.protocols.shell import Shell
 from aioconn.wire.echo import Discipline
 from aioconn.wire.probe import ProbeLine
-from aioconn.wire.proof import Proof
+from aioconn.wire.proof import Glance, Proof
 
-_ROUNDS = 4
 _REACTION, _REACTION_LIMIT = 0.02, 0.3
-_ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
+_QUIET_LIMIT = 1.25
+ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
+_BLANKS = b" \x00"  # what may follow a prompt and is a part of it
 
 
 async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEOUT) -> bool:
@@ -30,56 +33,86 @@ async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEO
     quiet = shell.patience
     try:
         async with asyncio.timeout(timeout):
-            for attempt in range(_ROUNDS):
-                await _stop(shell, quiet, interrupt=interrupt)
-                last = attempt == _ROUNDS - 1 or not interrupt
-                if await prove(shell, quiet, patience=None if last else 2 * quiet):
-                    return True
-                quiet *= 2
+            stop = _stop(shell, interrupt=interrupt)
+            while not await prove(shell, quiet, patience=2 * quiet if interrupt else None, ahead=stop):
+                # a word that is typed right behind an interrupt may have gone to what that stopped
+                if stop := _stop(shell, interrupt=interrupt):
+                    shell.write(stop)
+                    await _let_react(shell)
+                    stop = b""
+                quiet = min(2 * quiet, _QUIET_LIMIT)
     except TimeoutError:
         return False
-    return False
+    return True
 
 
-async def prove(shell: Shell, quiet: float, *, patience: float | None, clear: bool = False) -> bool:
-    """Send words until one, or two in a row, came back as they must. `patience` bounds the wait for each.
+async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: bytes = b"") -> bool:
+    """Send words until they came back as they must; `ahead` goes before the first, in the same write if it may.
 
-    `clear` first erases what may stand half-typed on the line.
+    `patience` bounds the wait for each word, until the device is seen to read it. False if it was not.
     """
-    probe = shell.probe
-    if not probe.send:
+    probe, discipline = shell.probe, shell.discipline
+    if not probe.send or (discipline is Discipline.NONE and probe.answer is None):
+        shell.write(ahead)
         return await _prove_by_silence(shell, quiet)
+    one_is_enough = probe.answer is not None or discipline in (Discipline.READER, Discipline.BOTH)
+    if not one_is_enough:
+        shell.write(ahead)
+        ahead = b""
+        await shell.drain(quiet)
     exact_before = False
-    for _ in range(4):
-        proof = Proof(ProbeLine(probe), shell.prompts, shell.discipline)
-        try:
-            async with asyncio.timeout(patience):
-                await shell.run(proof, (_ERASE if clear else b"") + proof.line.line.encode() + shell.newline)
-        except TimeoutError:
-            if proof.done is None:
-                return False
+    while (proof := await _word(shell, patience, ahead)) is not None:
         if proof.certain or (proof.exact and exact_before):
             shell.proven = True
+            if proof.repeated and discipline is Discipline.READER:
+                shell.discipline = Discipline.BOTH
             return True
         shell.in_step = False
-        exact_before = proof.exact and not await shell.drain(quiet)
+        ahead = b""
+        if not one_is_enough:
+            exact_before = not (await shell.drain(quiet)).strip(_BLANKS) and proof.exact
     return False
 
 
-async def _stop(shell: Shell, quiet: float, *, interrupt: bool) -> None:
+async def glance(shell: Shell) -> bool:
+    """Whether a plain tty that is most likely at its prompt is there; False proves nothing."""
+    talk = Glance((ProbeLine(shell.probe), ProbeLine(shell.probe)), shell.prompts)
+    try:
+        async with asyncio.timeout(shell.patience):
+            await shell.run(talk, talk.start(shell.newline))
+    except TimeoutError:
+        pass
+    shell.proven = talk.done is not None
+    return shell.proven
+
+
+async def _word(shell: Shell, patience: float | None, ahead: bytes) -> Proof | None:
+    """Send one word and wait for it; None if it did not come back in time."""
+    proof = Proof(ProbeLine(shell.probe), shell.prompts, shell.discipline, before=shell.line_before())
+    shell.begin(proof, ahead + proof.start(shell.newline))
+    try:
+        while not proof.ended:
+            try:
+                async with asyncio.timeout(None if proof.begun else patience):
+                    await shell.more()
+            except TimeoutError:
+                if not (proof.ended or proof.begun):
+                    return None
+    finally:
+        shell.end(proof)
+    return proof
+
+
+def _stop(shell: Shell, *, interrupt: bool) -> bytes:
+    """What ends a pager and a command."""
     pager = shell.platform.pager
-    if pager is not None and re.search(f"(?:{pager.pattern})\\s*$", shell.stray_text()):
-        shell.write(pager.quit.encode())
-    if interrupt and shell.platform.interrupt:
-        shell.write(shell.platform.interrupt.encode())
-    if shell.discipline is Discipline.READER or shell.probe.answer is not None:
-        await _let_react(shell)
-    else:
-        await shell.drain(quiet)
+    paging = pager is not None and re.search(f"(?:{pager.pattern})\\s*$", shell.stray_text())
+    keys = pager.quit if pager is not None and paging else ""
+    return (keys + (shell.platform.interrupt if interrupt else "")).encode()
 
 
 async def _let_react(shell: Shell) -> None:
-    """Until it has been silent for a moment: what is typed right behind an interrupt may go to what it stops."""
+    """Until it has been silent for a moment."""
     try:
         async with asyncio.timeout(_REACTION_LIMIT):
             await shell.drain(_REACTION)

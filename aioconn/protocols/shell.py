@@ -17,10 +17,11 @@ from aioconn.transport.base import Stream
 from aioconn.wire import ansi
 from aioconn.wire.echo import Discipline
 from aioconn.wire.exchange import Exchange
-from aioconn.wire.prompt import PromptMatch, Prompts
+from aioconn.wire.prompt import LINE_LIMIT, PromptMatch, Prompts
 
 _STRAY_LIMIT = 1 << 16
-_QUIET = 0.15
+_QUIET, _QUIET_LIMIT = 0.15, 1.25
+_FORGETTING = 0.95
 
 
 class Talk(Protocol):
@@ -71,8 +72,8 @@ class Shell:
         self._stray = bytearray()
         self._lost = False
         self._lost_by: Exception | None = None
-        self._slowest = 0.0  # seconds to the first byte of an answer, the slowest seen
-        self._sent_at = 0.0
+        self._slowest = 0.0  # seconds of silence within an answer, the longest of late
+        self._heard_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
 
@@ -89,9 +90,10 @@ class Shell:
                 del self._stray[:-_STRAY_LIMIT]
             self._arrived.set()
             return
-        if self._sent_at:
-            self._slowest = max(self._slowest, self._loop.time() - self._sent_at)
-            self._sent_at = 0.0
+        now = self._loop.time()
+        if (silence := now - self._heard_at) > self._slowest:
+            self._slowest = silence
+        self._heard_at = now
         self._after(talk, talk.feed(data))
 
     def connection_lost(self, error: Exception | None, /) -> None:
@@ -146,9 +148,7 @@ class Shell:
         self._talk = talk
         try:
             if opening:
-                self.in_step = self.proven = False
-                self.write(opening)
-                self._sent_at = self._loop.time()
+                self._send(opening)
             if heard:
                 self._after(talk, talk.feed(heard))
             elif talk.quiet_after is not None:
@@ -171,7 +171,12 @@ class Shell:
         """Start `talk` without waiting; `more` and `end` go with it."""
         self.flush_stray()
         self._talk = talk
+        self._send(opening)
+
+    def _send(self, opening: bytes) -> None:
         self.in_step = self.proven = False
+        self._slowest *= _FORGETTING
+        self._heard_at = self._loop.time()
         self.write(opening)
 
     def end(self, talk: Talk) -> None:
@@ -215,6 +220,10 @@ class Shell:
     @property
     def has_stray(self) -> bool:
         return bool(self._stray)
+
+    def line_before(self) -> bytes:
+        """The line that the device stands in, as far as it has shown it outside of any talk."""
+        return bytes(self._stray[self._stray.rfind(b"\n") + 1 :][-LINE_LIMIT:])
 
     def give_back(self, data: bytes) -> None:
         """Put what was taken too much in front again."""
@@ -278,8 +287,8 @@ class Shell:
 
     @property
     def patience(self) -> float:
-        """How long a silence must last to mean something: 2.5 times the slowest first byte of an answer."""
-        return max(_QUIET, 2.5 * self._slowest)
+        """How long a silence must last to mean something: 2.5 times the longest within an answer of late."""
+        return min(max(_QUIET, 2.5 * self._slowest), _QUIET_LIMIT)
 
     def stray_text(self) -> str:
         """The end of what nobody asked for, not yet flushed."""

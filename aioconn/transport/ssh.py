@@ -112,7 +112,15 @@ class SshLink:
         carrier = _Carrier(connection)
         try:
             if tunnel is None:
-                await connect_tcp(lambda: carrier, host, port, device=device, path=path, progress=progress)
+                await connect_tcp(
+                    lambda: carrier,
+                    host,
+                    port,
+                    device=device,
+                    path=path,
+                    progress=progress,
+                    keepalive=profile.options.keepalive,
+                )
             else:
                 progress.phase = Phase.TCP
                 await tunnel._carry(carrier, host, port, device=device, path=path)

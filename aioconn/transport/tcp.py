@@ -20,14 +20,25 @@ P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 READ_SIZE = 64 * 1024
 STAGGER = 0.25  # seconds before the next address is tried as well (RFC 8305, section 5)
+PATIENCE = 10.0  # seconds that what was sent may stay unacknowledged, at least
+_PROBES = 3
+_MOST_SECONDS, _MOST_MILLISECONDS = 32_767, 2**31 - 1  # what Linux takes
 
 
 async def connect_tcp(
-    factory: Callable[[], P], host: str, port: int, *, device: str, path: str, progress: Progress
+    factory: Callable[[], P],
+    host: str,
+    port: int,
+    *,
+    device: str,
+    path: str,
+    progress: Progress,
+    keepalive: float = 0.0,
 ) -> tuple[asyncio.Transport, P]:
     """A TCP connection with `factory()` on it; `HostUnknown` or `HostUnreachable` if there is none.
 
     Several addresses are tried side by side, a quarter of a second apart. When cancelled no socket is left.
+    For `keepalive` see `watch`.
     """
     loop = asyncio.get_running_loop()
     addresses = await _resolve(host, port, device=device, path=path, progress=progress)
@@ -47,7 +58,35 @@ async def connect_tcp(
     # The selector transport allocates this many bytes for each read, 256 KiB unless told otherwise.
     if hasattr(transport, "max_size"):
         cast(Any, transport).max_size = READ_SIZE
+    if (sock := transport.get_extra_info("socket")) is not None:
+        watch(sock, keepalive)
     return transport, protocol
+
+
+def watch(sock: Any, keepalive: float) -> None:
+    """Let the system notice a peer that is gone, which ends the connection by itself with ETIMEDOUT.
+
+    After `keepalive` seconds without a byte it begins to ask, and at twice that, unanswered, the peer counts as gone; so
+    it does when something that was sent stays unacknowledged for twice `keepalive`. With the default of 30 s that is a
+    minute: a spanning tree or a routing protocol finds another way within it, and nobody waits for the quarter of
+    an hour for which Linux repeats itself. Below `PATIENCE` a few lost packets would be taken for a death: they are
+    sent again after 0.2, 0.6, 1.4, 3 and 6.2 s. With 0 the system's own patience holds: hours of silence.
+    """
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if not keepalive:
+        return
+    wanted = {
+        "TCP_KEEPIDLE": keepalive,
+        "TCP_KEEPALIVE": keepalive,  # what macOS calls it
+        "TCP_KEEPINTVL": keepalive / _PROBES,
+        "TCP_KEEPCNT": _PROBES,
+        # Linux: once it is set it decides, and not the number of probes (tcp(7))
+        "TCP_USER_TIMEOUT": 1000 * max(2 * keepalive, PATIENCE),
+    }
+    for name, value in wanted.items():
+        if (option := getattr(socket, name, None)) is not None:
+            most = _MOST_MILLISECONDS if name == "TCP_USER_TIMEOUT" else _MOST_SECONDS
+            sock.setsockopt(socket.IPPROTO_TCP, option, min(max(1, round(value)), most))
 
 
 async def _resolve(host: str, port: int, *, device: str, path: str, progress: Progress) -> list[str]:
@@ -143,6 +182,9 @@ def unreachable(error: OSError, host: str, port: int, *, device: str, path: str)
     return HostUnreachable(f"{host} port {port}: {reason}", device=device, path=path, hint=hint)
 
 
+_GONE = "the device or the path to it is gone"
+
+
 class TcpStream(Stream, asyncio.Protocol):
     """A TCP connection as a stream; also its asyncio protocol."""
 
@@ -157,11 +199,14 @@ class TcpStream(Stream, asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        if (sock := transport.get_extra_info("socket")) is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
         self._receiver.data_received(data)
+
+    def eof_received(self) -> None:
+        # It is over. An orderly close would first wait for a peer that may never read what is still to be sent.
+        if self._transport is not None:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._over:
@@ -177,6 +222,7 @@ class TcpStream(Stream, asyncio.Protocol):
                 device=self._device,
                 path=self._path,
                 seen=str(exc) or type(exc).__name__,
+                hint=_GONE if isinstance(exc, TimeoutError) else None,
             )
         self._receiver.connection_lost(error)
 
@@ -217,13 +263,22 @@ class TcpStream(Stream, asyncio.Protocol):
 
 
 async def open_tcp(
-    host: str, port: int, receiver: Receiver, *, device: str, path: str, progress: Progress
+    host: str,
+    port: int,
+    receiver: Receiver,
+    *,
+    device: str,
+    path: str,
+    progress: Progress,
+    keepalive: float = 0.0,
 ) -> TcpStream:
     """A byte stream to `host` and `port`. Raises `HostUnknown` or `HostUnreachable`; a cancel leaves
     nothing."""
     stream = TcpStream(receiver, device=device, path=path)
     try:
-        await connect_tcp(lambda: stream, host, port, device=device, path=path, progress=progress)
+        await connect_tcp(
+            lambda: stream, host, port, device=device, path=path, progress=progress, keepalive=keepalive
+        )
     except BaseException:
         stream.discard()
         raise

@@ -10,6 +10,12 @@ Line ends: what the caller writes as CR or as LF is sent as CR NUL, as the Retur
 and CR LF stays CR LF (RFC 854 allows no bare CR; some servers take CR LF for two). In binary mode (RFC 856),
 and while the peer has not sent a single telnet command, which is what a raw TCP console looks like, line ends
 go out as they are. Received bytes are handed on as they are, CR NUL included.
+
+Keepalive: a peer that has negotiated gets IAC NOP when neither side has said anything for so long. Nothing answers it,
+but what stands on the way remembers the connection, and the system notices that nobody acknowledges it (`tcp.watch`),
+or hears from a device that has restarted and knows of no connection. A raw TCP console gets no NOP, which would be
+typed on it; there the system asks by itself. Neither finds a device whose system acknowledges what its telnet server
+never reads: that shows at the next command.
 """
 
 from __future__ import annotations
@@ -17,6 +23,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from typing import TYPE_CHECKING
 
 from telnetlib3 import (
@@ -42,6 +49,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 IAC = b"\xff"
+NOP = b"\xff\xf1"
 _IAC, _SE, _SB, _WILL, _DONT = 255, 240, 250, 251, 254
 _DATA, _COMMAND, _OPTION, _SUB, _SUB_IAC = range(5)
 _LINE_END = re.compile(rb"\r\n|\r\x00|\r|\n")
@@ -51,24 +59,29 @@ SUBNEGOTIATION_LIMIT = 16 * 1024
 class TelnetStream(Stream):
     """Telnet over a lower stream, whose receiver it is."""
 
-    def __init__(self, receiver: Receiver, terminal: Terminal) -> None:
+    def __init__(self, receiver: Receiver, terminal: Terminal, *, keepalive: float = 0.0) -> None:
         self._receiver = receiver
         self._terminal = terminal
+        self._keepalive = keepalive
         self._lower: Stream | None = None
         self._outbox = bytearray()
         self._state = _DATA
         self._command = bytearray()
         self._writer: TelnetWriter | None = None  # made when the peer's first command comes: 16 KiB
-        self._discarded = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._last = 0.0  # when a byte last passed, while the timer runs
 
     def attach(self, lower: Stream) -> None:
         """The stream below is open."""
         self._lower = lower
         self._flush()
+        self._start_timer()
 
     # From below
 
     def data_received(self, data: bytes) -> None:
+        if self._timer is not None:
+            self._last = time.monotonic()
         if self._state == _DATA and IAC not in data:
             self._receiver.data_received(data)
             return
@@ -78,8 +91,8 @@ class TelnetStream(Stream):
             self._receiver.data_received(plain)
 
     def connection_lost(self, error: Exception | None) -> None:
-        if not self._discarded:
-            self._receiver.connection_lost(error)
+        self._stop_timer()
+        self._receiver.connection_lost(error)
 
     def _parse(self, data: bytes) -> bytes:
         """Take the commands out of `data`; they may begin or end in other chunks."""
@@ -146,6 +159,7 @@ class TelnetStream(Stream):
             logger.debug("telnet command %s is not understood: %s", command.hex(" "), error)
             writer.iac_received = None
             writer.cmd_received = None
+        self._start_timer()
 
     def _make_writer(self) -> TelnetWriter:
         writer = TelnetWriter(_Outbox(self._outbox), None, client=True)
@@ -166,11 +180,37 @@ class TelnetStream(Stream):
             self._lower.write(bytes(self._outbox))
             self._outbox.clear()
 
+    # Keepalive
+
+    def _start_timer(self) -> None:
+        if self._keepalive and self._timer is None and self._writer is not None and self._lower is not None:
+            self._last = time.monotonic()
+            self._timer = asyncio.get_running_loop().call_later(self._keepalive, self._on_timer)
+
+    def _on_timer(self) -> None:
+        if self._lower is None:
+            return
+        now = time.monotonic()
+        wait = self._last + self._keepalive - now
+        if wait <= 0:
+            self._lower.write(NOP)
+            self._last = now
+            wait = self._keepalive
+        self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
+
+    def _stop_timer(self) -> None:
+        self._keepalive = 0.0
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     # From above
 
     def write(self, data: bytes) -> None:
         if self._lower is None:
             return
+        if self._timer is not None:
+            self._last = time.monotonic()
         if self._writer is not None and not self._writer.outbinary:
             data = _LINE_END.sub(_line_end, data)
         self._lower.write(data.replace(IAC, IAC + IAC))
@@ -184,10 +224,12 @@ class TelnetStream(Stream):
             self._lower.resume_reading()
 
     async def close(self) -> None:
+        self._stop_timer()
         if self._lower is not None:
             await self._lower.close()
 
     def abort(self) -> None:
+        self._stop_timer()
         if self._lower is not None:
             self._lower.abort()
 
@@ -231,14 +273,19 @@ async def open_telnet(
     terminal: Terminal,
     tunnel: SshLink | None,
     progress: Progress,
+    keepalive: float = 0.0,
 ) -> Stream:
     """A telnet stream, directly or through an SSH link. Raises `HostUnknown` or `HostUnreachable`.
 
     It returns as soon as the connection stands. When cancelled nothing is left, and `receiver` hears nothing.
+    `keepalive` is the silence, in seconds, after which the peer gets a NOP; 0 is never.
     """
-    stream = TelnetStream(receiver, terminal)
+    stream = TelnetStream(receiver, terminal, keepalive=keepalive)
     if tunnel is None:
-        stream.attach(await open_tcp(host, port, stream, device=device, path=path, progress=progress))
+        lower = await open_tcp(
+            host, port, stream, device=device, path=path, progress=progress, keepalive=keepalive
+        )
+        stream.attach(lower)
     else:
         progress.phase = Phase.TCP
         stream.attach(await tunnel.open_tcp(host, port, stream))

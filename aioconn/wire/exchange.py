@@ -27,7 +27,7 @@ DOUBTFUL_QUIET_TTY = 0.5
 # No echo: where none has been seen yet there may be none; where there always was one the command may not be read yet.
 NO_ECHO_QUIET = 0.25
 ECHO_LOST_QUIET = 2.0
-_WORDS = 3
+_WORDS = 4
 _LINES_HELD = 64
 # What an escape sequence with a letter at its end spans at most, other than a title, which ends in BEL or ST.
 _SEQUENCE = 24
@@ -265,9 +265,13 @@ class Exchange:
         first = self._candidate
         if boundary.certain:
             self._finish(boundary.begin, boundary.match)
-        elif first is not None and boundary.read_at == first.match.begin:
+        elif (
+            first is not None
+            and boundary.read_at == first.match.begin
+            and (first.rows is None or first.rows == boundary.rows)
+        ):
             # the echo, then a prompt: two look-alikes with a pause behind each would look the same, so it takes
-            # two words that come back with nothing between them
+            # two words that come back alike with nothing between them
             self._finish(first.begin, boundary.match)
         else:
             self._candidate = boundary

@@ -18,6 +18,9 @@ from aioconn.wire.prompt import PromptMatch, Prompts, raw_begin
 
 # a token of ours, as a pattern
 WORD = "aio[0-9a-f]{8}"
+# what stands between two prompts that answer two empty lines, and how much of it there may be
+_BLANKS = b" \r\n\x00"
+_APART = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,13 +29,17 @@ class Boundary:
 
     `certain` is False where the device may have repeated the line at once, in the middle of an output: a look-alike
     could have followed the echo. `read_at` is where the prompt begins behind which the line was read: two probes with
-    nothing between them show the same place, the first as the prompt after it, the second as this.
+    nothing between them show the same place, the first as the prompt after it, the second as this. `rows` is the number
+    of lines from the echo to the prompt, None if other prompts stand between them: at its prompt a device answers
+    every probe alike. `repeated` tells that the line was shown at once, and again when it was read.
     """
 
     begin: int
     read_at: int
     match: PromptMatch
     certain: bool
+    rows: int | None = None
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +60,20 @@ class ProbeLine:
         self.answer = probe.answer.replace("{token}", self.token) if probe.answer is not None else None
 
     def boundary(
-        self, data: bytes | bytearray, start: int, prompts: Prompts, *, reader: bool, sent: int = 1
+        self,
+        data: bytes | bytearray,
+        start: int,
+        prompts: Prompts,
+        *,
+        reader: bool,
+        lead: bool = False,
+        sent: int = 1,
     ) -> Boundary | None:
         """The proof, if `data[start:]` ends with it. `reader`: the device is known to echo only what it reads.
 
-        `sent` is how many probes have been sent, this one the last: a plain tty shows a prompt for each at once.
+        `lead`: an empty line went ahead of the probe, so that a prompt stands before the echo of what was read, even
+        where a tty has repeated it before. `sent` is how many probes have been sent, this one the last: a plain tty
+        shows a prompt for each at once.
         """
         match = prompts.at_end(data, start)
         if match is None:
@@ -68,14 +84,23 @@ class ProbeLine:
         if echo is None or (behind := _before(echo.shown, self.line)) is None:
             return None
         exact = _is_blank(data, echo.end, match.begin)
-        if reader or exact:
-            begin, read_at, _ = _prompts_before(
-                data, start, echo, behind, prompts, match, at_most=1 if reader else 64
-            )
-            # a tty below a line editor has repeated the line further up, and now it has been read
-            read = data.find(self.token.encode(), start, echo.begin) >= 0
-            return Boundary(begin=begin, read_at=read_at, match=match, certain=reader or read)
-        return self._typed_ahead(data, start, prompts, match, sent)
+        if not (reader or lead or exact):
+            return self._typed_ahead(data, start, prompts, match, sent)
+        begin, read_at, count = _prompts_before(
+            data, start, echo, behind, prompts, match, at_most=1 if reader else 64
+        )
+        # a tty below a line editor has repeated the line further up, and now it has been read
+        repeated = data.find(self.token.encode(), start, echo.begin) >= 0
+        # the prompt may have been seen before all this; what stands before the echo and is none may be a question
+        fresh = reader and not behind and echo.begin <= start
+        return Boundary(
+            begin=begin,
+            read_at=read_at,
+            match=match,
+            certain=fresh or (count > 0 and (reader or lead or repeated)),
+            rows=data.count(b"\n", echo.end, match.begin) if exact else None,
+            repeated=repeated and count > 0,
+        )
 
     def _answered(
         self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch
@@ -117,13 +142,14 @@ class ProbeLine:
         self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch, sent: int
     ) -> Boundary | None:
         """A plain tty: the line was repeated in the middle of the output, whose end has a prompt for each line."""
-        last = _Line(match.line_begin, len(data), ansi.line_of(data, match.line_begin))
-        begin, read_at, count = _prompts_before(
-            data, start, last, last.shown, prompts, match, at_most=sent + 1
-        )
-        if count <= sent:
-            return None
-        return Boundary(begin=begin, read_at=read_at, match=match, certain=False)
+        places = [match.begin]
+        while len(places) <= sent:
+            above = bytes(data[max(start, places[-1] - _APART) : places[-1]]).rstrip(_BLANKS)
+            before = prompts.at_end(above)
+            if before is None or before.text != match.text:
+                return None
+            places.append(max(start, places[-1] - _APART) + before.begin)
+        return Boundary(begin=places[-1], read_at=places[0], match=match, certain=False)
 
     def read_at(
         self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is measured. A new one is a file in here with an `AsyncClient`, `ThreadedClient` or `PoolClient`, and a line below."""
+"""Who is measured. A new one is a file in here with an `AsyncClient`, a `ThreadedClient` or a `PoolClient`, and a line
+below.
+"""
 
 from __future__ import annotations
 

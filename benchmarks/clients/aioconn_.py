@@ -4,11 +4,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.clients.base import AsyncClient, Crew
+from benchmarks.clients.base import AsyncClient, Crew, CrewPlan, Start
 from benchmarks.clients.pool import Pool, PoolClient
 from benchmarks.meter import Meter
 from benchmarks.target import HOST_NAME, PASSWORD, USER, Target
@@ -18,30 +17,30 @@ _TIMEOUT = 600.0
 
 class Aioconn(AsyncClient, PoolClient):
     name = "aioconn"
-    offers = frozenset({"ssh", "telnet", "engine", "turns", "asking"})
+    offers = frozenset({"ssh", "telnet", "engine", "links", "turns", "asking"})
     packages = ("aioconn", "asyncssh", "telnetlib3")
 
     def server(self, needs: str) -> str:
-        return {"turns": "", "asking": "lab"}.get(needs, needs)
+        return {"turns": "", "asking": "lab", "links": "ssh"}.get(needs, needs)
 
     def pool(self, size: int, target: Target | None, *, idle: bool = False) -> Pool:
         from benchmarks.clients.aioconn_pool import AioconnPool
 
         return AioconnPool(size, target)
 
-    def testbed(self, targets: Sequence[Target]) -> Any:
+    def testbed(self, targets: Sequence[Target], platform: str = "iosxe") -> Any:
         import aioconn
 
         login = {"credentials": {"default": {"username": USER, "password": PASSWORD}}}
         return aioconn.load(
-            {"testbed": login, "devices": {target.name: self._device(target) for target in targets}}
+            {"testbed": login, "devices": {target.name: self._device(target, platform) for target in targets}}
         )
 
-    def _device(self, target: Target) -> dict[str, Any]:
+    def _device(self, target: Target, platform: str) -> dict[str, Any]:
         path: dict[str, Any] = {"protocol": target.protocol, "ip": target.host, "port": target.port}
         if target.protocol == "ssh":
             path["arguments"] = {"host_key_policy": "ignore"}
-        return {"os": "iosxe", "connections": {"cli": path}}
+        return {"os": platform, "connections": {"cli": path}}
 
     async def open(self, target: Target) -> Any:
         device = self.testbed([target])[target.name]
@@ -74,13 +73,15 @@ class Aioconn(AsyncClient, PoolClient):
 
         return asyncio.run(work())
 
-    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
+    def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
         async def work() -> Crew:
-            device = self.testbed([target])[target.name]
-            begun = time.perf_counter()
-            pool = await device.connect(alias="pool", pool_size=max(1, workers // 2))
+            # not every platform is known to bear several shells on one link
+            platform = "eos" if plan.one_link else "iosxe"
+            device = self.testbed([target], platform)[target.name]
+            start = Start()
+            pool = await device.connect(alias="pool", pool_size=max(1, plan.workers // 2))
             crew = Crew(sessions=pool.size)
-            await self.keep_running([pool] * workers, command, seconds, meter, crew, begun)
+            await self.keep_running([pool] * plan.workers, command, plan.seconds, meter, crew, start)
             await device.destroy_all()
             return crew
 

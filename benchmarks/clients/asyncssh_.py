@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
 class BareSsh(AsyncClient):
     name = "asyncssh"
-    offers = frozenset({"ssh"})
+    offers = frozenset({"ssh", "links"})
     packages = ("asyncssh",)
     floor = True
+
+    def server(self, needs: str) -> str:
+        return "ssh"
 
     def __init__(self) -> None:
         self._options: asyncssh.SSHClientConnectionOptions | None = None
@@ -56,6 +59,16 @@ class BareSsh(AsyncClient):
         if hasattr(transport, "max_size"):
             transport.max_size = 64 * 1024  # its default is a new buffer of 256 KiB for each read
         await authenticated
+        return await self._shell(connection)
+
+    async def open_several(self, target: Target, count: int, *, one_link: bool) -> list[Any]:
+        if not one_link:
+            return await super().open_several(target, count, one_link=False)
+        first = await self.open(target)
+        others = [self._shell(first.connection) for _ in range(count - 1)]
+        return [first, *await asyncio.gather(*others)]
+
+    async def _shell(self, connection: asyncssh.SSHClientConnection) -> Session:
         session = Session(connection)
         shell: Any = session  # it has all that asyncssh calls, without being of its class
         await connection.create_session(

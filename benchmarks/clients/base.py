@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from benchmarks.meter import Meter
+from benchmarks.meter import Meter, descriptors
 from benchmarks.target import Target
 
 Timed = tuple[float, int]
@@ -35,11 +35,35 @@ class Collector(Protocol):
 
 @dataclass(slots=True, kw_only=True)
 class Crew:
-    """What several callers got: the length of each answer. `opening` is seconds until all had their first."""
+    """What several callers got: the length of each answer. `opening` is seconds until all had their first; `files` are
+    the descriptors that were open then, beyond those before."""
 
     sessions: int
     opening: float = 0.0
+    files: int = 0
     sizes: list[int] = field(default_factory=list)
+
+
+class Start:
+    """The moment before sessions are opened."""
+
+    def __init__(self) -> None:
+        self._files = descriptors()
+        self._begun = time.perf_counter()
+
+    def tell(self, crew: Crew) -> None:
+        """All of them are open."""
+        crew.opening = time.perf_counter() - self._begun
+        crew.files = descriptors() - self._files
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrewPlan:
+    """So many callers for so long; over `one_link`, for clients that offer `links`."""
+
+    workers: int
+    seconds: float
+    one_link: bool = False
 
 
 class Client:
@@ -83,8 +107,8 @@ class DeviceClient(Client, ABC):
         """Open one session, call `before`; open one to each target, call `during`; close."""
 
     @abstractmethod
-    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
-        """So many callers run `command` on one device, again and again for so long."""
+    def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
+        """Several callers run `command` on one device, again and again."""
 
     def collector(self, command: str) -> Collector:
         """What takes the answer to `command`, for clients that offer `engine`."""
@@ -171,19 +195,22 @@ class AsyncClient(DeviceClient):
 
         asyncio.run(work())
 
-    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
+    def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
         async def work() -> Crew:
-            begun = time.perf_counter()
-            sessions = await asyncio.gather(*(self.open(target) for _ in range(workers)))
+            start = Start()
+            sessions = await self.open_several(target, plan.workers, one_link=plan.one_link)
             crew = Crew(sessions=len(sessions))
-            await self.keep_running(sessions, command, seconds, meter, crew, begun)
+            await self.keep_running(sessions, command, plan.seconds, meter, crew, start)
             await asyncio.gather(*(self.close(session) for session in sessions))
             return crew
 
         return asyncio.run(work())
 
+    async def open_several(self, target: Target, count: int, *, one_link: bool) -> list[Any]:
+        return await asyncio.gather(*(self.open(target) for _ in range(count)))
+
     async def keep_running(
-        self, sessions: Sequence[Any], command: str, seconds: float, meter: Meter, crew: Crew, begun: float
+        self, sessions: Sequence[Any], command: str, seconds: float, meter: Meter, crew: Crew, start: Start
     ) -> None:
         """A caller for each of `sessions`, which may be the same one several times."""
 
@@ -192,7 +219,7 @@ class AsyncClient(DeviceClient):
                 crew.sizes.append(len(await self.run(session, command)))
 
         await asyncio.gather(*(self.run(session, command) for session in sessions))
-        crew.opening = time.perf_counter() - begun
+        start.tell(crew)
         with meter:
             until = time.perf_counter() + seconds
             await asyncio.gather(*(caller(session, until) for session in sessions))
@@ -254,20 +281,21 @@ class ThreadedClient(DeviceClient):
         with ThreadPoolExecutor(limit) as pool:
             list(pool.map(self.close, [first, *sessions]))
 
-    def crew(self, target: Target, command: str, workers: int, seconds: float, meter: Meter) -> Crew:
+    def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
         def caller(session: Any) -> list[int]:
             sizes = []
             while time.perf_counter() < until:
                 sizes.append(len(self.run(session, command)))
             return sizes
 
-        with ThreadPoolExecutor(workers) as threads:
-            begun = time.perf_counter()
-            sessions = list(threads.map(lambda _: self.open(target), range(workers)))
+        crew = Crew(sessions=plan.workers)
+        start = Start()
+        with ThreadPoolExecutor(plan.workers) as threads:
+            sessions = list(threads.map(lambda _: self.open(target), range(plan.workers)))
             list(threads.map(lambda session: self.run(session, command), sessions))
-            crew = Crew(sessions=workers, opening=time.perf_counter() - begun)
+            start.tell(crew)
             with meter:
-                until = time.perf_counter() + seconds
+                until = time.perf_counter() + plan.seconds
                 crew.sizes += [size for sizes in threads.map(caller, sessions) for size in sizes]
             list(threads.map(self.close, sessions))
         return crew

@@ -21,7 +21,9 @@ class Httpcore(PoolClient):
     def pool(self, size: int, target: Target | None, *, idle: bool = False) -> Pool:
         assert target is not None
         httpcore = import_module("httpcore")
-        return _Pool(httpcore.AsyncConnectionPool(max_connections=size), f"http://{target.host}:{target.port}")
+        return _Pool(
+            httpcore.AsyncConnectionPool(max_connections=size), f"http://{target.host}:{target.port}"
+        )
 
 
 class _Pool(Pool):

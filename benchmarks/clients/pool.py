@@ -14,14 +14,14 @@ Work = Callable[[], Awaitable[object]]
 
 
 class Pool(ABC):
-    """At most so many sessions, for any number of tasks; what waits for one has no deadline short of 30 s.
+    """At most so many sessions, for any number of tasks. Who waits for one has 30 s, or all the time in the world.
 
     Cancelled callers are what is measured, so no method guards its library against them: each is written as the
     library's documentation tells its users to.
     """
 
-    async def open(self) -> None:
-        """Have at least one session."""
+    @abstractmethod
+    async def open(self) -> None: ...
 
     @abstractmethod
     async def turn(self, work: Work) -> None:

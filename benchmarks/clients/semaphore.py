@@ -24,6 +24,8 @@ class _Pool(Pool):
         self._semaphore = asyncio.Semaphore(size)
         self._random = random.Random(size)
 
+    async def open(self) -> None: ...
+
     async def turn(self, work: Work) -> None:
         async with self._semaphore:
             await work()

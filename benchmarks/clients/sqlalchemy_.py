@@ -36,6 +36,8 @@ class _Pool(Pool):
             pool_reset_on_return=None if idle else "rollback",
         )
 
+    async def open(self) -> None: ...
+
     async def turn(self, work: Work) -> None:
         async with self._engine.connect():
             await work()

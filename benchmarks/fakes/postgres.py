@@ -71,7 +71,9 @@ class Postgres(Answering[Message]):
     def takes_time(self, request: Message) -> bool:
         if self._failed:
             return False
-        return b"word" in (request.body if request.kind == b"Q" else self._bound if request.kind == b"E" else b"")
+        return b"word" in (
+            request.body if request.kind == b"Q" else self._bound if request.kind == b"E" else b""
+        )
 
     def interrupted(self, request: Message) -> bytes:
         self._failed = request.kind != b"Q"
@@ -101,7 +103,9 @@ class Postgres(Answering[Message]):
                 self._bound = self._statements[body.split(b"\0", 2)[1]]
                 return _message(b"2")
             case b"D" if body[:1] == b"S":
-                return _message(b"t", struct.pack("!H", 0)) + self._described(self._statements[body[1:-1]], b"n")
+                return _message(b"t", struct.pack("!H", 0)) + self._described(
+                    self._statements[body[1:-1]], b"n"
+                )
             case b"D":
                 return self._described(self._bound, b"n")
             case b"E":

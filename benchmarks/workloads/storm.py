@@ -78,11 +78,12 @@ class Storm(Workload[PoolClient]):
                 pool = client.pool(SIZE, target)
                 async with asyncio.timeout(_OPENING):
                     await pool.open()
-                while not weather.over and await _weathered(pool, weather):
-                    pass
+                whole = True
+                while whole and not weather.over:
+                    whole = await _weathered(pool, weather)
                 await asyncio.wait([asyncio.ensure_future(_close(pool))], timeout=_CLOSING + 1)
             return {
-                "lost_share": counts.lost / counts.cancels * 10_000,
+                "lost_share": counts.lost / max(1, counts.cancels) * 10_000,
                 "lost": counts.lost,
                 "deadlocks": counts.deadlocks,
                 "wrong": counts.wrong,

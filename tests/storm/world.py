@@ -320,7 +320,8 @@ class World:
         real = len(fake.lines) + len(fake.ghosts) + len(fake.openings)
         if setup.max_sessions is not None and max(used, len(fake.lines)) > setup.max_sessions:
             raise self.violation(f"{used} places taken, {len(fake.lines)} sessions live")
-        if used == real:
+        if used == real or (used > real and fake.attempting):
+            # places may wait for the outcome of an attempt that is under way
             self.unequal_since = None
         elif self.unequal_since is None:
             self.unequal_since = tick
@@ -365,7 +366,9 @@ class World:
                 if now - since > bound:
                     raise self.violation(f"the {what} of {connection} goes on for {now - since:.1f} s")
         for user in self.users:
-            if user.cancelled_at is not None and now - user.cancelled_at > 1e-6:
+            # a polite close may take its time
+            allowed = CLOSE_BOUND if user.target == SOLO else 1e-6
+            if user.cancelled_at is not None and now - user.cancelled_at > allowed:
                 where = stack(user.task) if user.task is not None else ""
                 raise self.violation(f"{user.name} was cancelled and goes on\n{where}")
 
@@ -433,6 +436,8 @@ class World:
         if isinstance(error, PoolTimeout) or (isinstance(error, CommandTimeout) and user.ask is not None):
             assert user.ask is not None
             return now >= user.ask.deadline - 1e-6
+        if isinstance(error, LimitReached) and user.target == SOLO:
+            return True  # it has waited for as long as it was told
         return self.fair_excuse(error)
 
     def fair_excuse(self, error: BaseException) -> bool:
@@ -495,12 +500,14 @@ class World:
 
     async def _use_solo(self, user: User, stay: float) -> None:
         connection = await self.device.connect(alias=SOLO, timeout=20.0)
-        word = f"{user.number}.s"
-        answer = await connection.ask(word)  # type: ignore[attr-defined]
-        if answer != word:
-            self.note(f"{user.name} asked {word!r} and got {answer!r}")
-        await asyncio.sleep(stay)
-        await connection.close()
+        try:
+            word = f"{user.number}.s"
+            answer = await connection.ask(word)  # type: ignore[attr-defined]
+            if answer != word:
+                self.note(f"{user.name} asked {word!r} and got {answer!r}")
+            await asyncio.sleep(stay)
+        finally:
+            await connection.close()
 
     def _asks(self, user: User, timeout: float | None) -> None:
         now = self.loop.time()
