@@ -12,8 +12,12 @@ from aioconn.breaker import Breaker
 from aioconn.connection import BaseConnection
 from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, ShellRefused
 from aioconn.events import CircuitOpened, LimitLearned, Listeners
-from aioconn.limits import Budget, Claim
+from aioconn.exclusive import ConfigureOrder, Exclusivity
+from aioconn.limits import Budget
+from aioconn.line import Claim
+from aioconn.links import Links
 from aioconn.policy import Limits
+from aioconn.protocols.sharing import would_share
 
 GATE_HOLD = 1.0
 
@@ -31,8 +35,8 @@ class Needs(Protocol):
         """The path may be tried again, or may not."""
         ...
 
-    def would_share(self, connection: Connection) -> bool:
-        """Whether the session comes about on a link that is there, without a login."""
+    async def jump(self, connection: Connection) -> Any:
+        """The link through which the connection's path goes, or None."""
         ...
 
     @property
@@ -49,6 +53,9 @@ class Admission:
         self._needs = needs
         self._listeners = listeners
         self.budget = Budget(limits)
+        self.exclusivity = Exclusivity(device)
+        self.configures = ConfigureOrder(device)
+        self.links = Links(device, on_room=self._reconsider)
         self._random = random.Random()
         self._breakers: dict[str, Breaker] = {}
         self._trying: set[Connection] = set()
@@ -64,7 +71,7 @@ class Admission:
         """Ask for a place; `granted` is called once, now or later. `withdraw` or `leave` ends it."""
 
         def needs_login() -> bool:
-            return not self._needs.would_share(connection)
+            return not would_share(self.links, connection)
 
         def told() -> None:
             if not needs_login():
@@ -101,7 +108,15 @@ class Admission:
             self._needs.relieve()
         self._watch()
 
-    def reconsider(self) -> None:
+    async def jump(self, connection: Connection) -> Any:
+        """The link through which the connection's path goes, or None."""
+        return await self._needs.jump(connection)
+
+    def yielding(self, connection: Connection) -> None:
+        """The session is being given up for another group."""
+        self.budget.yielding(connection)
+
+    def _reconsider(self) -> None:
         """A link came up, or went: those who wait may need no login now."""
         self.budget.reconsider(self._now())
         self._watch()

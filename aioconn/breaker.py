@@ -32,7 +32,6 @@ NOT_TRIED = (
     CircuitOpen,
     LimitReached,
     DeviceBusy,
-    SessionBroken,
     SessionClosed,
 )
 

@@ -25,7 +25,6 @@ from aioconn.errors import (
     DeviceBusy,
     HostUnreachable,
     LimitReached,
-    LoopMismatch,
     Phase,
     SessionBroken,
     SessionClosed,
@@ -43,9 +42,11 @@ from aioconn.events import (
     ServiceStarted,
 )
 from aioconn.exclusive import Caller, Exclusivity, Hold
+from aioconn.home import call_at_home, carry, carry_acquiring
 from aioconn.path import Path
 from aioconn.policy import SETTLE_TIMEOUT
 from aioconn.request import BaseOptions, Request
+from aioconn.residence import home_of
 from aioconn.transaction import Transaction
 from aioconn.transport.base import Progress
 from aioconn.turn import Turn
@@ -227,7 +228,9 @@ class BaseConnection(ABC, Generic[O_co]):
 
         `timeout` (else the option `connect_timeout`) bounds it all. Cancelling leaves nothing behind.
         """
-        self._claim_loop()
+        if (home := self._home()) is not asyncio.get_running_loop():
+            await carry(home, self.open, timeout=timeout)
+            return
         if self._state is State.CLOSED:
             await self._finish_closing()
             self._enter(State.NEW)
@@ -243,11 +246,13 @@ class BaseConnection(ABC, Generic[O_co]):
 
         It has closed when it returns, also when it is cancelled. Calls under way end with `SessionClosed`.
         """
+        if (home := self._home()) is not asyncio.get_running_loop():
+            await carry(home, self.close)
+            return
         if self._closing is None:
             if self._state in (State.NEW, State.CLOSED):
                 self._enter(State.CLOSED)
                 return
-            self._claim_loop()
             was_broken = self._state is State.BROKEN
             self._enter(State.CLOSED)
             self._closing = asyncio.get_running_loop().create_task(self._close_now(was_broken))
@@ -300,16 +305,11 @@ class BaseConnection(ABC, Generic[O_co]):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    def _claim_loop(self) -> None:
-        running = asyncio.get_running_loop()
+    def _home(self) -> asyncio.AbstractEventLoop:
+        """The loop to carry a call to: the one that opened the connection; the running one while it is not open."""
         if self._loop is None or self._loop.is_closed() or self._state is State.NEW:
-            self._loop = running
-        elif self._loop is not running:
-            raise LoopMismatch(
-                f"called from loop {id(running):#x}, its home loop is {id(self._loop):#x}",
-                **self._where(),
-                hint="call it from the loop that connected it",
-            )
+            self._loop = asyncio.get_running_loop()
+        return home_of(self._loop, f"{self.device} {self.alias}")
 
     async def _open_now(self, timeout: float) -> None:
         """Open, as the holder of the turn."""
@@ -386,6 +386,8 @@ class BaseConnection(ABC, Generic[O_co]):
         if self._turn_task is not None and self._turn_task is asyncio.current_task():
             return await function(self, *args, **kwargs)
         self._check_usable()
+        if self._loop is not asyncio.get_running_loop():
+            return await carry(self._home(), self._serve, function, args, kwargs)
         limit = kwargs.get("timeout")
         timeout: float = self._options.timeout if limit is None else limit
         name = function.__name__
@@ -474,8 +476,6 @@ class BaseConnection(ABC, Generic[O_co]):
                 **self._where(),
                 hint="call connect()",
             )
-        if asyncio.get_running_loop() is not self._loop:
-            self._claim_loop()
 
     async def _make_ready(self, until: float) -> None:
         """Wait for a recovery under way, reopen what broke; in the caller's turn, and before `until` (loop time)."""
@@ -514,23 +514,46 @@ class BaseConnection(ABC, Generic[O_co]):
         """
         return Transaction(self, self._options.timeout if timeout is None else timeout)
 
-    async def begin_transaction(self, transaction: Transaction[Any], caller: Caller) -> Hold | None:
-        """For `Transaction`. A cancel leaves nothing held."""
+    async def begin_transaction(
+        self, transaction: Transaction[Any], caller: Caller, timeout: float
+    ) -> Hold | None:
+        """For `Transaction`; None inside another one of this connection. A cancel leaves nothing held."""
         self._check_usable()
+        undo = functools.partial(self._end_transaction, transaction)
+        return await carry_acquiring(
+            self._home(), self._begin_transaction, undo, transaction, caller, timeout
+        )
+
+    async def _begin_transaction(
+        self, transaction: Transaction[Any], caller: Caller, timeout: float
+    ) -> Hold | None:
         if self._in_transaction():
             return None
-        hold = await (self._exclusivity or Exclusivity(self.device)).hold("transaction", caller=caller)
+        hold: Hold | None = None
         try:
-            await self._turn.begin(transaction)
-        except BaseException:
-            hold.release()
+            async with asyncio.timeout(timeout):
+                hold = await (self._exclusivity or Exclusivity(self.device)).hold(
+                    "transaction", caller=caller
+                )
+                await self._turn.begin(transaction)
+                return hold
+        except BaseException as error:
+            if hold is not None:
+                hold.release()
+            if isinstance(error, TimeoutError):
+                raise DeviceBusy(
+                    f"no transaction within {timeout:g} s: {self.occupant()}", **self._where()
+                ) from None
             raise
-        return hold
 
     def end_transaction(self, transaction: Transaction[Any], hold: Hold) -> None:
         """For `Transaction`; a plain function."""
+        call_at_home(self._home(), functools.partial(self._end_transaction, transaction, hold))
+
+    def _end_transaction(self, transaction: Transaction[Any], hold: Hold | None) -> None:
         self._turn.end(transaction)
-        hold.release()
+        if hold is not None:
+            hold.release()
 
     def occupant(self) -> str:
         """Who keeps others from this connection now, for errors."""

@@ -79,7 +79,7 @@ class Member(Generic[S]):
 
 @dataclass(slots=True)
 class Counters:
-    """What has happened since the pool was made."""
+    """What has happened since the pool was made; times in seconds."""
 
     acquired: int = 0
     waited: int = 0
@@ -175,12 +175,10 @@ class Gate(Generic[S]):
         self._waiters.append(waiter)
         self.match(now)
 
-    def withdraw(self, waiter: Waiter, member: Member[S] | None, now: float) -> None:
-        """The caller waits no longer. `member` is what he had been granted already: it goes to the next one."""
+    def withdraw(self, waiter: Waiter, now: float) -> None:
+        """The caller waits no longer. What he had been granted already he gives back with `release`."""
         self.counters.cancelled += 1
-        if member is not None:
-            self.free(member, now)
-        elif waiter in self._waiters:
+        if waiter in self._waiters:
             self._waiters.remove(waiter)
             self._abandon_needless()
 
@@ -199,7 +197,7 @@ class Gate(Generic[S]):
     # ------------------------------------------------------------------ sessions
 
     def release(self, member: Member[S], now: float, *, clean: bool, alive: bool = True) -> None:
-        """The holder gives a session back. `clean`: it stands where the next one expects it; not `alive`: it is lost."""
+        """The holder gives a session back. `clean`: it stands as the next one expects it; not `alive`: it is lost."""
         if member.stage is not Stage.LEASED:
             return
         member.served += 1
@@ -365,7 +363,7 @@ class Gate(Generic[S]):
         self.match(now)
 
     def close(self, now: float, error: Callable[[], BaseException]) -> None:
-        """Hand out nothing more. Those who wait hear `error`; idle sessions are closed, held ones when they come back."""
+        """Hand out nothing more. Who waits hears `error`; idle sessions are closed, held ones when they come back."""
         self.closed = True
         waiters, self._waiters = self._waiters, deque()
         for waiter in waiters:

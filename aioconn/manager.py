@@ -22,20 +22,21 @@ from aioconn.errors import (
     AliasInUse,
     ConnectError,
     InvalidAlias,
-    LoopMismatch,
     UnknownAlias,
     UnknownPath,
     UsageError,
     nearest,
 )
 from aioconn.events import Listeners
-from aioconn.exclusive import ConfigureOrder, Exclusivity
+from aioconn.exclusive import ExclusiveWork
+from aioconn.home import carry
 from aioconn.jump import JumpLink
 from aioconn.path import Path
-from aioconn.policy import POOL_TIMEOUT, Limits
+from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT, Limits
 from aioconn.pool import ConnectionPool, pool_type
 from aioconn.protocols.registry import class_for
 from aioconn.request import Request
+from aioconn.residence import LoopKind, Residence
 
 DEFAULT_ALIAS = "default"
 CLI_PROTOCOLS = ("ssh", "telnet", "command")
@@ -100,19 +101,22 @@ class ConnectionManager:
     """
 
     def __init__(
-        self, device: Target, *, defaults: Defaults | None = None, limits: Limits | None = None
+        self,
+        device: Target,
+        *,
+        defaults: Defaults | None = None,
+        limits: Limits | None = None,
+        loop: LoopKind = "caller",
     ) -> None:
         self._device = weakref.ref(device)
         self._name = device.name
         self._defaults = defaults or Defaults()
         self._admission = Admission(device.name, limits or Limits(), self, device.listeners)
-        self._exclusivity = Exclusivity(device.name)
-        self._configures = ConfigureOrder(device.name)
+        self._residence = Residence(device.name, loop)
         self._connections: dict[str, Connection] = {}
         self._fingerprints: dict[str, tuple[Any, ...]] = {}
         self._openings: dict[str, _Opening] = {}
         self._jump = JumpLink(device.name)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._alias_in_use: contextvars.ContextVar[str | None] = contextvars.ContextVar(
             f"aioconn alias of {device.name}", default=None
         )
@@ -139,7 +143,7 @@ class ConnectionManager:
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The home loop; None until something connects."""
-        return self._loop
+        return self._residence.loop
 
     @property
     def limits(self) -> Limits:
@@ -190,7 +194,8 @@ class ConnectionManager:
             "max_sessions": self.limits.max_sessions,
             "learned_sessions": budget.learned,
             "waiting": budget.waiting,
-            "exclusive": self._exclusivity.statistics(),
+            "exclusive": self._admission.exclusivity.statistics(),
+            **self._admission.links.statistics(),
             "pools": {pool.alias: pool.statistics() for pool in self._pools()},
         }
 
@@ -241,7 +246,19 @@ class ConnectionManager:
         `pool_size` makes a pool of at most so many sessions; one is opened now, the others when they are needed. A call
         waits at most `pool_timeout` seconds for one of them (30 if not given; 0: no limit but its own deadline).
         """
-        self._claim_loop()
+        if (home := self._home()) is not asyncio.get_running_loop():
+            return await carry(
+                home,
+                self.connect,
+                alias=alias,
+                via=via,
+                cls=cls,
+                timeout=timeout,
+                replace=replace,
+                pool_size=pool_size,
+                pool_timeout=pool_timeout,
+                **arguments,
+            )
         alias = self._checked_alias(alias)
         paths = self._paths(via)
         pooling = self._pooling(pool_size, pool_timeout)
@@ -341,13 +358,13 @@ class ConnectionManager:
             credentials=device.credentials.under(path.credentials),
             platform=device.platform_hint,
             listeners=device.listeners,
-            environment=self,
+            environment=self._admission,
         )
         size, wait = pooling
         fingerprint = (kind, path.name, size, wait, tuple(sorted(merged.items(), key=lambda item: item[0])))
         if size is None:
             return kind(request), fingerprint
-        return pool_type(kind)(kind, request, self, size=size, timeout=wait), fingerprint
+        return pool_type(kind)(kind, request, self._admission, size=size, timeout=wait), fingerprint
 
     def _pooling(self, size: int | None, timeout: float | None) -> tuple[int | None, float | None]:
         """The pool that is asked for, by the caller or by the defaults; (None, None) for a single connection."""
@@ -391,20 +408,22 @@ class ConnectionManager:
                 raise UnknownPath(f"no path {name!r}", device=self._name, hint=nearest(name, paths))
         return [paths[name] for name in names]
 
-    def _claim_loop(self) -> None:
-        running = asyncio.get_running_loop()
-        if (
-            self._loop is None
-            or self._loop.is_closed()
-            or (self._loop is not running and not self._connections)
-        ):
-            self._loop = running
-        elif self._loop is not running:
-            raise LoopMismatch(
-                f"called from loop {id(running):#x}, the device's home loop is {id(self._loop):#x}",
-                device=self._name,
-                hint="call it from the loop that connected first",
-            )
+    def _home(self) -> asyncio.AbstractEventLoop:
+        """The loop to carry a call to; claimed by the first one. Raises LoopMismatch if it does not run."""
+        vacant = not any(connection.state is not State.NEW for connection in self._connections.values())
+        return self._residence.claim(vacant=vacant and not self._openings, neighbour=self._neighbour())
+
+    def _neighbour(self) -> Residence | None:
+        """Where the jump host lives whose link carries this device's."""
+        for path in self.device.paths.values():
+            if path.proxy:
+                return self.device.manager_of(path.proxy[0]).residence
+        return None
+
+    @property
+    def residence(self) -> Residence:
+        """Where the device lives; for those behind it."""
+        return self._residence
 
     # ------------------------------------------------------------------ closing
 
@@ -424,6 +443,9 @@ class ConnectionManager:
 
     async def disconnect_all(self) -> None:
         """Close everything, also when cancelled. Failures come as one ExceptionGroup, when all are closed."""
+        if (home := self._home()) is not asyncio.get_running_loop():
+            await carry(home, self.disconnect_all)
+            return
         await self._close_all([connection.close for connection in self._connections.values()])
 
     async def destroy_all(self) -> None:
@@ -447,82 +469,11 @@ class ConnectionManager:
         finally:
             errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
             failures = [error for error in errors if isinstance(error, Exception)]
+            await self._admission.links.close()
             await self._jump.close()
+            self._residence.leave()
         if failures:
             raise ExceptionGroup(f"{self._name}: {len(failures)} connections failed to close", failures)
-
-    # ------------------------------------------------------------------ what connections ask for
-
-    @property
-    def exclusivity(self) -> Exclusivity:
-        return self._exclusivity
-
-    @property
-    def configures(self) -> ConfigureOrder:
-        return self._configures
-
-    @property
-    def links(self) -> Any:
-        return None
-
-    @property
-    def connect_gate(self) -> asyncio.Semaphore | None:
-        return self.device.connect_gate
-
-    def breaker(self, path: str) -> Breaker:
-        """What the attempts on a path have come to, and when it will be tried again."""
-        return self._admission.breaker(path)
-
-    async def admit(self, connection: BaseConnection[Any]) -> None:
-        await self._admission.admit(connection)
-
-    async def admit_login(self, connection: BaseConnection[Any]) -> None:
-        await self._admission.admit_login(connection)
-
-    def admitted(self, connection: BaseConnection[Any]) -> bool:
-        return self._admission.admitted(connection)
-
-    def opened(self, connection: BaseConnection[Any]) -> None:
-        self._admission.opened(connection)
-
-    def leave(self, connection: BaseConnection[Any]) -> None:
-        self._admission.leave(connection)
-
-    def crowd(self) -> str:
-        return self._admission.crowd()
-
-    def crowded(self, connection: BaseConnection[Any], error: BaseException) -> bool:
-        return self._admission.crowded(connection, error)
-
-    def attempted(self, connection: BaseConnection[Any], error: BaseException | None) -> None:
-        self._admission.attempted(connection, error)
-
-    def lost(self, connection: BaseConnection[Any], error: BaseException, lived: float) -> None:
-        self._admission.lost(connection, error, lived)
-
-    async def await_attempt(self, connection: BaseConnection[Any], until: float) -> None:
-        await self._admission.await_attempt(connection, until)
-
-    def tries_again(self, connection: BaseConnection[Any], error: BaseException, until: float) -> bool:
-        return self._admission.tries_again(connection, error, until)
-
-    def claim(self, connection: BaseConnection[Any], granted: Callable[[], None]) -> None:
-        self._admission.claim(connection, granted)
-
-    def withdraw(self, connection: BaseConnection[Any]) -> None:
-        self._admission.withdraw(connection)
-
-    def yields(self, connection: BaseConnection[Any], *, wanted: bool) -> bool:
-        return self._admission.yields(connection, wanted=wanted)
-
-    def yielding(self, connection: BaseConnection[Any]) -> None:
-        self._admission.budget.yielding(connection)
-
-    def attempt(self, connection: BaseConnection[Any]) -> bool:
-        return self._admission.attempt(connection)
-
-    def retry(self, connection: BaseConnection[Any]) -> tuple[float, Callable[[], BaseException]]:
-        return self._admission.retry(connection)
 
     # ------------------------------------------------------------------ what the admission asks for
 
@@ -544,8 +495,21 @@ class ConnectionManager:
             if pool.via == path:
                 pool.path_changed()
 
-    def would_share(self, connection: BaseConnection[Any]) -> bool:
-        return False
+    @property
+    def connect_gate(self) -> asyncio.Semaphore | None:
+        return self.device.connect_gate
+
+    def exclusive(self, *, timeout: float = COMMAND_TIMEOUT) -> ExclusiveWork:
+        """`async with manager.exclusive():` waits until everybody else has ended on the device, and keeps others out.
+
+        Calls made in the block pass, those of tasks started in it as well. The wait, in the order of all callers, is
+        bounded by `timeout` (seconds): `DeviceBusy` says who is in the way. `Deadlock`, at once, if it is the caller.
+        """
+        return ExclusiveWork(self._name, self._admission.exclusivity, self._home, timeout)
+
+    def breaker(self, path: str) -> Breaker:
+        """What the attempts on a path have come to, and when it will be tried again; `reset()` forgets its failures."""
+        return self._admission.breaker(path)
 
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
@@ -559,7 +523,7 @@ class ConnectionManager:
 
     async def link(self, *, through: Any = None) -> Any:
         """This device's own SSH link as a jump host: connected once, shared by all devices behind it."""
-        self._claim_loop()
+        self._home()
         device = self.device
         candidates = [
             path for path in self._paths(None) if path.protocol in (None, "ssh") and not path.command

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A set of live sessions of one kind that is used like a single connection.
 
-`Gate` decides who gets which session, `Waiting` is where callers wait for it, `Sessions` opens, settles and closes them.
+`Gate` decides who gets which session, `Waiting` is where callers wait for one, `Sessions` opens, settles, closes them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import functools
 import weakref
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from aioconn.connection import BaseConnection, State
 from aioconn.credentials import Credentials
@@ -26,11 +26,13 @@ from aioconn.errors import (
 )
 from aioconn.events import Acquired, Listeners
 from aioconn.exclusive import Caller, Hold
-from aioconn.gate import Stage
+from aioconn.gate import Member, Stage
+from aioconn.home import call_at_home, carry, carry_acquiring, carry_iterator
 from aioconn.lease import Acquisition, Lease, lease_type
 from aioconn.path import Path
 from aioconn.policy import POOL_TIMEOUT
 from aioconn.request import BaseOptions, Request
+from aioconn.residence import home_of
 from aioconn.results import Output
 from aioconn.sessions import Sessions
 from aioconn.waiting import Waiting
@@ -49,6 +51,9 @@ class ConnectionPool(Generic[C]):
     It offers the services of its class: each call takes the first session that is free. `acquire()` keeps one session
     for several calls. Everything waits at most as long as it is told, and a caller that is cancelled loses nothing.
     """
+
+    services: ClassVar[tuple[str, ...]] = ()
+    streams: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -108,10 +113,6 @@ class ConnectionPool(Generic[C]):
         return self._request.listeners
 
     @property
-    def services(self) -> tuple[str, ...]:
-        return self.kind.services
-
-    @property
     def size(self) -> int:
         return self._gate.size
 
@@ -135,7 +136,6 @@ class ConnectionPool(Generic[C]):
     def statistics(self) -> dict[str, Any]:
         """Plain numbers: sessions by what they do now, who waits, and what has happened since the pool was made."""
         gate = self._gate
-        counters = dataclasses.asdict(gate.counters)
         return {
             "size": gate.size,
             "open": gate.total - gate.count(Stage.OPENING) - gate.count(Stage.CLOSING),
@@ -145,7 +145,7 @@ class ConnectionPool(Generic[C]):
             "settling": gate.count(Stage.SETTLING) + gate.count(Stage.CHECKING),
             "closing": gate.count(Stage.CLOSING),
             "waiting": gate.waiting,
-            **counters,
+            **{name: getattr(gate.counters, name) for name in gate.counters.__slots__},
         }
 
     def __repr__(self) -> str:
@@ -165,7 +165,9 @@ class ConnectionPool(Generic[C]):
 
         Raises what opening it raises. Cancelling leaves nothing behind.
         """
-        self._claim_loop()
+        if (home := self._home()) is not asyncio.get_running_loop():
+            await carry(home, self.open, timeout=timeout)
+            return
         await self._finish_closing()
         if not self._gate.closed:
             return
@@ -184,15 +186,16 @@ class ConnectionPool(Generic[C]):
         await self.drain(self.options.close_timeout)
 
     async def drain(self, timeout: float = POOL_TIMEOUT) -> None:
-        """Hand out nothing more, and close: who waits hears `PoolClosed` at once, who holds a session has `timeout` seconds.
-
-        Then sessions are cut. It has closed when it returns, also when it is cancelled: then everything is cut at once.
+        """Hand out nothing more, and close: who waits hears `PoolClosed` at once, who holds a session has `timeout`
+        seconds. Then sessions are cut. It has closed when it returns, also when cancelled: then all are cut at once.
         """
+        if (home := self._home()) is not asyncio.get_running_loop():
+            await carry(home, self.drain, timeout)
+            return
         if self._closing is None:
             if self._gate.closed:
                 self._state = State.CLOSED
                 return
-            self._claim_loop()
             self._state = State.CLOSED
             self._gate.close(self._sessions.now(), self._waiting.closed)
             self._waiting.stop()
@@ -226,6 +229,9 @@ class ConnectionPool(Generic[C]):
         if self._sessions.loop is None:
             self._gate.size = size
             return
+        call_at_home(self._sessions.loop, functools.partial(self._resize, size))
+
+    def _resize(self, size: int) -> None:
         self._gate.resize(size, self._sessions.now())
         self._sessions.work()
 
@@ -241,8 +247,8 @@ class ConnectionPool(Generic[C]):
     def acquire(self, *, timeout: float | None = None) -> Acquisition[C]:
         """`async with pool.acquire() as session:`, or `session = await pool.acquire()` and `pool.release(session)`.
 
-        `timeout` (seconds, else `pool_timeout`) bounds the wait: `PoolTimeout` says who holds what and for how long. The
-        session offers the services of its class, and ends for its holder when it is given back.
+        `timeout` (seconds, else `pool_timeout`) bounds the wait: `PoolTimeout` says who holds what, and for how long.
+        The session offers the services of its class, and ends for its holder when it is given back.
         """
         return Acquisition(self, self.timeout if timeout is None else timeout)
 
@@ -252,7 +258,9 @@ class ConnectionPool(Generic[C]):
 
     async def lease(self, limit: float | None, caller: Caller) -> Lease[C]:
         """For `Acquisition`: take a session, and a shared hold of the device. A cancel leaves nothing taken."""
-        self._claim_loop()
+        return await carry_acquiring(self._home(), self._lend, self.release, limit, caller)
+
+    async def _lend(self, limit: float | None, caller: Caller) -> Lease[C]:
         started = self._sessions.now()
         exclusivity = self._environment.exclusivity
         hold: Hold | None = None
@@ -285,27 +293,24 @@ class ConnectionPool(Generic[C]):
 
         Raises `ReleasedTwice` and `NotOfThisPool`, which change nothing.
         """
-        if not isinstance(lease, Lease) or lease.pool is not self:
+        if getattr(lease, "pool", None) is not self:
             raise NotOfThisPool(f"{lease!r} is no session of this pool", **self._where())
         if lease.released:
             raise ReleasedTwice(f"the session taken at {lease.place} was given back before", **self._where())
         lease.detach()
-        if lease.hold is not None:
-            lease.hold.release()
-        self._sessions.give(lease.member)
+        assert self._sessions.loop is not None
+        call_at_home(self._sessions.loop, functools.partial(self._take_back, lease.member, lease.hold))
+
+    def _take_back(self, member: Member[C], hold: Hold | None) -> None:
+        if hold is not None:
+            hold.release()
+        self._sessions.give(member)
 
     def take_back(self, lease: Lease[C]) -> None:
         """For `Lease`: it was forgotten; from wherever the garbage collector runs."""
-        member, hold = lease.member, lease.hold
-
-        def give() -> None:
-            if hold is not None:
-                hold.release()
-            self._sessions.give(member)
-
         loop = self._sessions.loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(give)
+            loop.call_soon_threadsafe(self._take_back, lease.member, lease.hold)
 
     # ------------------------------------------------------------------ services
 
@@ -352,6 +357,17 @@ class ConnectionPool(Generic[C]):
         exclusive: bool = True,
     ) -> Output:
         """Send configuration lines on the first session that is free. See `CliConnection.configure`."""
+        if (home := self._home()) is not asyncio.get_running_loop():
+            return await carry(
+                home,
+                self.configure,
+                lines,
+                timeout=timeout,
+                check=check,
+                reply=reply,
+                commit=commit,
+                exclusive=exclusive,
+            )
         keys = {"check": check, "reply": reply, "commit": commit, "exclusive": exclusive}
         order = self._environment.configures if exclusive else None
         if order is None:
@@ -369,8 +385,8 @@ class ConnectionPool(Generic[C]):
                 f"configure was kept out for {limit:g} s: {order.queue.blockers()}", **self._where()
             ) from None
         try:
-            output = await self._call("configure", (lines,), keys, max(until - self._sessions.now(), 0.001))
-            return output
+            left = max(until - self._sessions.now(), 0.001)
+            return await self._call("configure", (lines,), keys, left)  # type: ignore[no-any-return]
         finally:
             hold.release()
 
@@ -385,7 +401,8 @@ class ConnectionPool(Generic[C]):
                 **self._where(),
                 hint=f"it offers {', '.join(self.kind.services)}",
             )
-        self._claim_loop()
+        if (home := self._home()) is not asyncio.get_running_loop():
+            return await carry(home, self._call, name, args, keys, timeout)
         limit = self.options.timeout if timeout is None else timeout
         now = self._sessions.now()
         until = now + limit
@@ -454,16 +471,18 @@ class ConnectionPool(Generic[C]):
     def _left(self, session: C) -> None:
         self._sessions.left(session)
 
-    def _claim_loop(self) -> None:
-        running, sessions = asyncio.get_running_loop(), self._sessions
+    def _home(self) -> asyncio.AbstractEventLoop:
+        """The loop to carry a call to: the one that opened the pool; the running one while it is not open."""
+        sessions = self._sessions
         if sessions.loop is None or sessions.loop.is_closed() or (self._gate.closed and not sessions.tasks):
-            sessions.loop = running
+            sessions.loop = asyncio.get_running_loop()
+        return home_of(sessions.loop, f"{self.device} {self.alias}")
 
 
 @functools.cache
 def pool_type(kind: type[C]) -> type[ConnectionPool[C]]:
     """The pool of a connection class, with each of its services by name."""
-    offered: dict[str, Any] = {}
+    offered: dict[str, Any] = {"services": kind.services, "streams": kind.streams}
     for name in kind.services:
         if not hasattr(ConnectionPool, name):
             offered[name] = _offer(name, getattr(kind, name))
@@ -486,6 +505,6 @@ def _offer(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 def _offer_stream(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def stream(self: ConnectionPool[Any], /, *args: Any, **keys: Any) -> Any:
-        return self._stream(name, args, keys)
+        return carry_iterator(self._home(), self._stream, name, args, keys)
 
     return stream

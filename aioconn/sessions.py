@@ -183,7 +183,7 @@ class Sessions(Generic[C]):
                 self.gate.drop(member, self.now())
             self.work()
             self._check_quiet()
-        elif task.cancelled() and (error := task.exception()) is not None:
+        elif (error := task.exception()) is not None:
             raise error
 
     def _admitted(self, member: Member[C]) -> None:

@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
-from aioconn.errors import DeviceBusy
 from aioconn.exclusive import Caller, Hold, here
 
-if TYPE_CHECKING:
-    from aioconn.connection import BaseConnection
 
-C = TypeVar("C", bound="BaseConnection[Any]")
+class Kept(Protocol):
+    """A connection, as far as a transaction knows it."""
+
+    async def begin_transaction(
+        self, transaction: Transaction[Any], caller: Caller, timeout: float
+    ) -> Hold | None: ...
+
+    def end_transaction(self, transaction: Transaction[Any], hold: Hold) -> None: ...
+
+
+C = TypeVar("C", bound=Kept)
 
 
 class Transaction(Generic[C]):
@@ -40,24 +46,11 @@ class Transaction(Generic[C]):
         )
 
     async def __aenter__(self) -> C:
-        connection = self._connection
-        caller = here()
-        try:
-            async with asyncio.timeout(self._timeout):
-                self._hold = await self._begin(caller)
-        except TimeoutError:
-            raise DeviceBusy(
-                f"no transaction within {self._timeout:g} s: {connection.occupant()}",
-                device=connection.device,
-                path=connection.via,
-            ) from None
-        if self._hold is not None:
-            self._hold.mark()
-        return connection
-
-    async def _begin(self, caller: Caller) -> Hold | None:
-        """None inside another transaction of the same connection: this one is part of it."""
-        return await self._connection.begin_transaction(self, caller)
+        hold = await self._connection.begin_transaction(self, here(), self._timeout)
+        if hold is not None:  # None inside another transaction of the same connection: this one is part of it
+            self._hold = hold
+            hold.mark()
+        return self._connection
 
     async def __aexit__(self, *_: object) -> None:
         hold, self._hold = self._hold, None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Waiting for a session of a pool: one future for each caller, one timer for all, and an error that says who is ahead."""
+"""Waiting for a session of a pool: one future for each caller, one timer for all, and errors that say who is ahead."""
 
 from __future__ import annotations
 
@@ -75,8 +75,12 @@ class Waiting(Generic[C]):
             granted = None
             if future.done() and not future.cancelled() and future.exception() is None:
                 granted = future.result()  # cancelled in the very turn of the grant
-            gate.withdraw(caller, granted, sessions.now())
-            sessions.work()
+            if granted is not None:
+                gate.counters.cancelled += 1
+                sessions.give(granted)  # as from any other holder: it may have been lost in between
+            elif future.cancelled():
+                gate.withdraw(caller, sessions.now())
+                sessions.work()
             raise
         waited = sessions.now() - now
         counters = gate.counters

@@ -5,9 +5,19 @@
 is any loop that runs: one of the user's, or that of a `LoopThread`, which `Homes` starts, shares and ends.
 """
 
-from aioconn.home.calls import carry, carry_acquiring, carry_iterator
+from aioconn.home.calls import call_at_home, carry, carry_acquiring, carry_iterator
 from aioconn.home.errand import watch
 from aioconn.home.registry import HomeLease, Homes, homes
 from aioconn.home.thread import LoopThread
 
-__all__ = ["HomeLease", "Homes", "LoopThread", "carry", "carry_acquiring", "carry_iterator", "homes", "watch"]
+__all__ = [
+    "HomeLease",
+    "Homes",
+    "LoopThread",
+    "call_at_home",
+    "carry",
+    "carry_acquiring",
+    "carry_iterator",
+    "homes",
+    "watch",
+]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from aioconn.errors import SessionClosed
@@ -34,6 +34,18 @@ async def carry(
     if caller is home:
         return await function(*args, **kwargs)
     return await _Call(home, caller, functools.partial(function, *args, **kwargs)).run()
+
+
+def call_at_home(home: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
+    """Call a plain function on the loop `home`: at once if that is the running one, else soon.
+
+    If that loop has ended, nothing is done.
+    """
+    if asyncio.get_running_loop() is home:
+        function()
+        return
+    with contextlib.suppress(RuntimeError):  # closed, and with it went what was to be given back
+        home.call_soon_threadsafe(function)
 
 
 async def carry_acquiring(
@@ -70,16 +82,19 @@ async def carry_iterator(
     """
     caller = asyncio.get_running_loop()
     if caller is home:
-        async with _closing(make(*args, **kwargs)) as iterator:
+        iterator = make(*args, **kwargs)
+        try:
             async for item in iterator:
                 yield item
+        finally:
+            await _close(iterator)
         return
-    steps = _Steps(home, caller, functools.partial(make, *args, **kwargs))
+    iteration = _Iteration(_Steps(home, caller, functools.partial(make, *args, **kwargs)))
     try:
-        while await steps.advance():
-            yield steps.item
+        while await iteration.advance():
+            yield iteration.item
     finally:
-        await steps.close()
+        await iteration.close()
 
 
 class _Call(Errand[T]):
@@ -91,24 +106,24 @@ class _Call(Errand[T]):
         self,
         home: asyncio.AbstractEventLoop,
         caller: asyncio.AbstractEventLoop,
-        function: Callable[[], Coroutine[Any, Any, T]],
+        function: Callable[[], Awaitable[T]],
         undo: Callable[[T], object] | None = None,
     ) -> None:
         super().__init__(home, caller, undo)
         self._function = function
 
     async def run(self) -> T:
-        await self._travel(self._begin)
-        return self._outcome()
+        await self.travel(self.begin)
+        return self.outcome()
 
-    async def _work(self) -> T:
-        return await self._function()
+    def _do(self) -> Awaitable[T]:
+        return self._function()
 
 
 class _Steps(Errand[None], Generic[T]):
     """An iterator, stepped through by one task at home that waits for the caller after each item."""
 
-    __slots__ = ("_asked", "_begun", "_make", "item")
+    __slots__ = ("_asked", "_make", "item")
 
     item: T
 
@@ -120,57 +135,86 @@ class _Steps(Errand[None], Generic[T]):
     ) -> None:
         super().__init__(home, caller)
         self._make = make
-        self._begun = False
         self._asked: asyncio.Future[bool] | None = None  # of the home loop
+
+    async def _do(self) -> None:
+        iterator = self._make()
+        destroyed = False
+        try:
+            async for item in iterator:
+                self.item = item
+                self._asked = self._home.create_future()
+                self.tell()
+                if not await self._asked:
+                    break
+        except GeneratorExit:  # the loop was closed under the task: nothing can be awaited any more
+            destroyed = True
+            raise
+        finally:
+            if not destroyed:
+                await _close(iterator)
+
+    def go_on(self) -> None:
+        self._answer(True)
+
+    def stop(self) -> None:
+        self._answer(False)
+
+    def _answer(self, go_on: bool) -> None:
+        if self.arrived:
+            self.claim()
+            self.tell()
+        elif self._asked is not None and not self._asked.done():
+            self._asked.set_result(go_on)
+
+
+class _Iteration(Generic[T]):
+    """The caller's end of the steps.
+
+    If it goes away without having been closed, as when the loop of the caller is closed under it, they end too.
+    """
+
+    __slots__ = ("_begun", "_steps")
+
+    def __init__(self, steps: _Steps[T]) -> None:
+        self._steps = steps
+        self._begun = False
+
+    @property
+    def item(self) -> T:
+        return self._steps.item
 
     async def advance(self) -> bool:
         """Bring the next `item`; False at the end."""
+        steps = self._steps
         if not self._begun:
             self._begun = True
-            await self._travel(self._begin)
-        elif not self.arrived:
-            self._woken = self._caller.create_future()
-            await self._travel(functools.partial(self._ask, True))
-        if self.arrived or self._failure is not None:
-            self._outcome()
+            await steps.travel(steps.begin)
+        elif not steps.arrived:
+            await steps.travel(steps.go_on)
+        if steps.arrived or steps.failure is not None:
+            steps.outcome()
             return False
         return True
 
     async def close(self) -> None:
         """Close the iterator at home, if it is still there, and raise what that raises."""
-        if not self._begun or self.arrived or self._over:
+        steps = self._steps
+        if not self._begun or steps.arrived or steps.over:
             return
-        self._woken = self._caller.create_future()
         try:
-            await self._travel(functools.partial(self._ask, False))
+            await steps.travel(steps.stop)
         except SessionClosed:
-            return
-        if self._failure is None:
-            self._outcome()
+            return  # with its loop
+        if steps.failure is None:
+            steps.outcome()
 
-    def _ask(self, go_on: bool) -> None:
-        """At home: let the task take a step, or end."""
-        if self.arrived:
-            self._claim()
-            self._tell()
-        elif self._asked is not None and not self._asked.done():
-            self._asked.set_result(go_on)
-
-    async def _work(self) -> None:
-        async with _closing(self._make()) as iterator:
-            async for item in iterator:
-                self.item = item
-                self._asked = self._home.create_future()
-                self._tell()
-                if not await self._asked:
-                    break
+    def __del__(self) -> None:
+        if self._begun:
+            self._steps.forsake()
 
 
-@contextlib.asynccontextmanager
-async def _closing(iterator: AsyncIterator[T]) -> AsyncGenerator[AsyncIterator[T], None]:
-    try:
-        yield iterator
-    finally:
-        close = getattr(iterator, "aclose", None)
-        if close is not None:
-            await close()
+async def _close(iterator: AsyncIterator[Any]) -> None:
+    close = getattr(iterator, "aclose", None)
+    if close is not None:
+        await close()

@@ -9,7 +9,7 @@ import contextvars
 import os
 import sys
 import weakref
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, TypeVar
 
@@ -120,12 +120,12 @@ class Errand(Generic[T]):
         "_caller",
         "_context",
         "_errands",
-        "_failure",
         "_home",
-        "_over",
         "_undo",
         "_woken",
         "arrived",
+        "failure",
+        "over",
         "task",
     )
 
@@ -140,19 +140,19 @@ class Errand(Generic[T]):
         self._undo = undo
         self._errands = errands_at(home)
         self._context = contextvars.copy_context()
-        self._woken: asyncio.Future[None] = caller.create_future()
-        self._failure: BaseException | None = None  # why there is no outcome
+        self.failure: BaseException | None = None  # why there is no outcome
         self._abandoned = False  # the caller does not want the outcome
-        self._over = False  # and does not have to wait for anything either
+        self.over = False  # and does not have to wait for anything either
         self.task: asyncio.Task[T] | None = None
         self.arrived = False
 
     # ------------------------------------------------------------------ at the caller's
 
-    async def _travel(self, step: Callable[[], object]) -> None:
+    async def travel(self, step: Callable[[], object]) -> None:
         """Send `step` home and wait to be woken from there."""
+        self._woken = self._caller.create_future()
         if not self._send(step):
-            raise self._failure or _ended()
+            raise self.failure or _ended()
         try:
             await self._woken
         except BaseException as reason:
@@ -160,18 +160,22 @@ class Errand(Generic[T]):
             at_home = (self._undo is not None or not self.arrived) and self._send(self._abandon)
             if at_home and isinstance(reason, asyncio.CancelledError):
                 await self._see_the_end()
-            self._over = True
+            self.over = True
             raise
 
-    def _outcome(self) -> T:
-        failure, self._failure = self._failure, None
+    def outcome(self) -> T:
+        failure, self.failure = self.failure, None
         if failure is not None:
             try:
                 raise failure
             finally:
-                del failure  # its traceback refers to this frame
-        assert self.task is not None
-        return self.task.result()
+                del failure  # its traceback refers to this frame, and below the task's to the errand's
+        task, self.task = self.task, None
+        assert task is not None
+        try:
+            return task.result()
+        finally:
+            del task
 
     def _send(self, step: Callable[[], object]) -> bool:
         """False if the home loop does not run, or takes nothing new."""
@@ -190,7 +194,7 @@ class Errand(Generic[T]):
         timer = self._caller.call_later(PATIENCE, self._lose_patience)
         try:
             with _not_cancelled_in_each_turn():
-                while not self._over:
+                while not self.over:
                     self._woken = self._caller.create_future()
                     try:
                         await self._woken
@@ -200,8 +204,13 @@ class Errand(Generic[T]):
             timer.cancel()
 
     def _lose_patience(self) -> None:
-        self._over = True
+        self.over = True
         self._wake()
+
+    def forsake(self) -> None:
+        """For a finalizer: the caller will not come back, and nobody waits for the end."""
+        if not self.arrived and not self.over:
+            self._send(self._abandon)
 
     def _wake(self) -> None:
         if not self._woken.done():
@@ -210,9 +219,15 @@ class Errand(Generic[T]):
     # ------------------------------------------------------------------ at home
 
     async def _work(self) -> T:
+        """What is to be done. The loop may have been stopped, and run again, since the task was made."""
+        if self.over:
+            raise asyncio.CancelledError
+        return await self._do()
+
+    def _do(self) -> Awaitable[T]:
         raise NotImplementedError
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
         self._errands.watch(self._home)
         if self._errands.closed:
             self.lose()
@@ -223,8 +238,8 @@ class Errand(Generic[T]):
             self.task = self._home.create_task(work, context=self._context)
         except Exception as error:  # the loop has a task factory that does not know of contexts
             work.close()
-            self._failure = error
-            self._claim()
+            self.failure = error
+            self.claim()
             self._end()
         else:
             self.task.add_done_callback(self._arrive)
@@ -233,26 +248,26 @@ class Errand(Generic[T]):
         self.arrived = True
         if not task.cancelled():
             task.exception()  # which the caller raises, unless he has gone: asyncio need not complain
-        if not self._claim() or self._abandoned or not self._tell():
+        if not self.claim() or self._abandoned or not self.tell():
             self._end()
 
     def _abandon(self) -> None:
         """Cancel what is under way, or take back what has arrived."""
         self._abandoned = True
         if self.task is None or self.arrived:
-            self._claim()
+            self.claim()
             self._end()
         else:
             self.task.cancel()
 
     def _end(self) -> None:
-        task, undo, self._undo = self.task, self._undo, None
+        task, undo, self.task, self._undo = self.task, self._undo, None, None
         try:
             if undo is not None and task is not None and not task.cancelled() and task.exception() is None:
                 undo(task.result())
         finally:
-            self._over = True
-            self._tell()
+            self.over = True
+            self.tell()
 
     def _cancel(self) -> None:
         if self.task is not None and not self.task.cancelling():  # whoever stopped the loop may have done so
@@ -262,23 +277,23 @@ class Errand(Generic[T]):
 
     def lose(self) -> None:
         """The home loop has ended, or ends: there will be no outcome, unless there is one already."""
-        if self._claim():
-            self._failure = self._failure or _ended()
-            self._over = True
-            self._tell()
+        if self.claim():
+            self.failure = self.failure or _ended()
+            self.over = True
+            self.tell()
             # In case the loop is run again; one that is closed for good cancels its tasks itself.
             if not self._errands.closed:
                 with contextlib.suppress(RuntimeError):
                     self._home.call_soon_threadsafe(self._cancel)
 
-    def _claim(self) -> bool:
+    def claim(self) -> bool:
         try:
             self._errands.pending.remove(self)
         except KeyError:
             return False
         return True
 
-    def _tell(self) -> bool:
+    def tell(self) -> bool:
         """Wake the caller; False if his loop is closed."""
         try:
             self._caller.call_soon_threadsafe(self._wake)

@@ -206,11 +206,7 @@ class SshLink(asyncssh.SSHServer):
 
     def reset(self) -> None:
         if self._connection is not None:
-            transport = self._connection.get_extra_info("transport")
-            if transport is not None:
-                hard_reset(transport)
-            else:
-                self._connection.abort()
+            hard_reset(cast(Any, self._connection))
 
 
 class _Catcher:

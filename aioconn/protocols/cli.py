@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, overload
 from aioconn.connection import BaseConnection, State, service, streaming
 from aioconn.errors import AioconnError, Phase, PromptNotFound, SessionBroken, ShellRefused
 from aioconn.events import Unsolicited
+from aioconn.home import carry_iterator
 from aioconn.platforms.loader import load_platform
 from aioconn.platforms.model import Platform
 from aioconn.protocols import parsing
@@ -190,6 +191,15 @@ class CliConnection(BaseConnection[CliOptions]):
         should close the iterator (`contextlib.aclosing`): the session is then brought back in step.
         """
         self._check_usable()
+        async with contextlib.aclosing(
+            carry_iterator(self._home(), self._stream, command, timeout, reply)
+        ) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def _stream(
+        self, command: str, timeout: float | None, reply: Replies | None
+    ) -> AsyncGenerator[str, None]:
         limit = self.options.timeout if timeout is None else timeout
         exclusivity = self._exclusivity
         entered = taken = False
@@ -316,12 +326,7 @@ class CliConnection(BaseConnection[CliOptions]):
 
     def _is_clean(self) -> bool:
         line = self._line
-        return (
-            line is not None
-            and not line.raw
-            and line.shell.in_step
-            and line.shell.mode == self._home_mode
-        )
+        return line is not None and not line.raw and line.shell.in_step and line.shell.mode == self._home_mode
 
     async def _reset(self) -> bool:
         """Whoever had it talked raw, or left it in another mode; what he configured and did not commit is discarded."""

@@ -21,6 +21,7 @@ from aioconn.wire.proof import Glance, Proof
 
 _REACTION, _REACTION_LIMIT = 0.02, 0.3
 _QUIET_LIMIT = 1.25
+_GLANCE = 1.0
 ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
 _BLANKS = b" \x00"  # what may follow a prompt and is a part of it
 
@@ -59,7 +60,7 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: by
     if not one_is_enough:
         shell.write(ahead)
         ahead = b""
-        await shell.drain(quiet)
+        await _silence(shell, quiet)
     exact_before = False
     while (proof := await _word(shell, patience, ahead)) is not None:
         if proof.certain or (proof.exact and exact_before):
@@ -70,7 +71,7 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: by
         shell.in_step = False
         ahead = b""
         if not one_is_enough:
-            exact_before = not (await shell.drain(quiet)).strip(_BLANKS) and proof.exact
+            exact_before = not (await _silence(shell, quiet)).strip(_BLANKS) and proof.exact
     return False
 
 
@@ -78,7 +79,7 @@ async def glance(shell: Shell) -> bool:
     """Whether a plain tty that is most likely at its prompt is there; False proves nothing."""
     talk = Glance((ProbeLine(shell.probe), ProbeLine(shell.probe)), shell.prompts)
     try:
-        async with asyncio.timeout(shell.patience):
+        async with asyncio.timeout(_GLANCE):
             await shell.run(talk, talk.start(shell.newline))
     except TimeoutError:
         pass
@@ -109,6 +110,15 @@ def _stop(shell: Shell, *, interrupt: bool) -> bytes:
     paging = pager is not None and re.search(f"(?:{pager.pattern})\\s*$", shell.stray_text())
     keys = pager.quit if pager is not None and paging else ""
     return (keys + (shell.platform.interrupt if interrupt else "")).encode()
+
+
+async def _silence(shell: Shell, quiet: float) -> bytes:
+    """What came before a silence of `quiet` seconds, or a longer one if the device turns out to be slower than that."""
+    came = await shell.drain(quiet)
+    while (patience := shell.patience) > quiet:
+        quiet = patience
+        came += await shell.drain(quiet)
+    return came
 
 
 async def _let_react(shell: Shell) -> None:

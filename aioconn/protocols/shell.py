@@ -84,16 +84,17 @@ class Shell:
 
     def data_received(self, data: bytes, /) -> None:
         talk = self._talk
+        if self._heard_at and not self.in_step:
+            now = self._loop.time()
+            if (silence := now - self._heard_at) > self._slowest:
+                self._slowest = silence
+            self._heard_at = now
         if talk is None:
             self._stray += data
             if len(self._stray) > _STRAY_LIMIT:
                 del self._stray[:-_STRAY_LIMIT]
             self._arrived.set()
             return
-        now = self._loop.time()
-        if (silence := now - self._heard_at) > self._slowest:
-            self._slowest = silence
-        self._heard_at = now
         self._after(talk, talk.feed(data))
 
     def connection_lost(self, error: Exception | None, /) -> None:

@@ -73,7 +73,15 @@ async def open_terminal(
 
         await environment.admit_login(connection)
         stream = await open_telnet(
-            host, port, receiver, terminal=terminal, tunnel=jump, progress=progress, **where
+            host,
+            port,
+            receiver,
+            device=connection.device,
+            path=path.name,
+            terminal=terminal,
+            tunnel=jump,
+            progress=progress,
+            keepalive=cast(SshOptions, connection.options).keepalive,
         )
         return OpenedTerminal(stream=stream, authenticated=False, abort=stream.abort)
     if protocol != "ssh":

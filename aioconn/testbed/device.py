@@ -6,17 +6,17 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast, overload
 from urllib.parse import unquote, urlsplit
 
-from aioconn.connection import BaseConnection
 from aioconn.credentials import Credentials
 from aioconn.errors import UnknownDevice, UsageError, nearest
 from aioconn.events import Listeners
-from aioconn.manager import DEFAULT_ALIAS, ConnectionManager, Defaults
+from aioconn.manager import DEFAULT_ALIAS, Connection, ConnectionManager, Defaults
 from aioconn.path import Path
-from aioconn.policy import POOL_TIMEOUT, Limits
+from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT, Limits
+from aioconn.residence import LoopKind
 from aioconn.results import Output
 from aioconn.testbed.load import load_spec
 from aioconn.testbed.model import DeviceSpec
@@ -30,22 +30,26 @@ if TYPE_CHECKING:
 class Device:
     """One device of a testbed, or one on its own: `Device("r1", os="iosxe", connections={...}, credentials={...})`.
 
-    The keyword arguments are the device's keys in a testbed file. Connections are reached by their alias, as
-    attributes (`r1.vty_1`) or items (`r1["vty_1"]`); services called on the device go to the default alias.
+    The keyword arguments are the device's keys in a testbed file. `loop` says where it lives: on the loop that connects
+    first ("caller"), on one in a thread of its own ("own"), or on the one thread of all that ask for "shared".
+    Connections are reached by their alias, as attributes (`r1.vty_1`) or items (`r1["vty_1"]`); services called on the
+    device go to the default alias.
     """
 
-    def __init__(self, name: str, **keys: Any) -> None:
+    def __init__(self, name: str, *, loop: LoopKind = "caller", **keys: Any) -> None:
         spec = load_spec({"devices": {name: keys}}).devices[name]
-        self._set_up(spec, None)
+        self._set_up(spec, None, loop)
 
     @classmethod
-    def from_spec(cls, spec: DeviceSpec, testbed: Testbed | None = None) -> Device:
+    def from_spec(
+        cls, spec: DeviceSpec, testbed: Testbed | None = None, *, loop: LoopKind = "caller"
+    ) -> Device:
         """The live object of what a testbed says of a device."""
         self = cls.__new__(cls)
-        self._set_up(spec, testbed)
+        self._set_up(spec, testbed, loop)
         return self
 
-    def _set_up(self, spec: DeviceSpec, testbed: Testbed | None) -> None:
+    def _set_up(self, spec: DeviceSpec, testbed: Testbed | None, loop: LoopKind) -> None:
         self._spec = spec
         self._testbed = weakref.ref(testbed) if testbed is not None else None
         self._listeners = Listeners(testbed.listeners if testbed is not None else None)
@@ -61,6 +65,7 @@ class Device:
                 pool_timeout=POOL_TIMEOUT if defaults.pool_timeout is None else defaults.pool_timeout,
             ),
             limits=Limits(max_sessions=defaults.max_sessions, logins_per_minute=defaults.logins_per_minute),
+            loop=loop,
         )
 
     # ------------------------------------------------------------------ what it is
@@ -124,8 +129,8 @@ class Device:
         return self._listeners
 
     @property
-    def connections(self) -> Mapping[str, BaseConnection[Any]]:
-        """Alias -> connection."""
+    def connections(self) -> Mapping[str, Connection]:
+        """Alias -> connection or pool."""
         return self._manager.connections
 
     def __repr__(self) -> str:
@@ -205,9 +210,13 @@ class Device:
         """Whether the default alias is live."""
         return self._manager.is_connected()
 
-    def using_alias(self, name: str) -> AbstractContextManager[BaseConnection[Any]]:
+    def using_alias(self, name: str) -> AbstractContextManager[Connection]:
         """See `ConnectionManager.using_alias`."""
         return self._manager.using_alias(name)
+
+    def exclusive(self, *, timeout: float = COMMAND_TIMEOUT) -> AbstractAsyncContextManager[Any]:
+        """`async with device.exclusive():` keeps everybody else out. See `ConnectionManager.exclusive`."""
+        return self._manager.exclusive(timeout=timeout)
 
     async def __aenter__(self) -> Device:
         await self.connect()
@@ -227,6 +236,7 @@ class Device:
         check: bool | None = None,
         reply: Replies | None = None,
         mode: str | None = None,
+        idempotent: bool = False,
     ) -> Output: ...
 
     @overload
@@ -238,6 +248,7 @@ class Device:
         check: bool | None = None,
         reply: Replies | None = None,
         mode: str | None = None,
+        idempotent: bool = False,
     ) -> list[Output]: ...
 
     async def execute(
@@ -248,10 +259,11 @@ class Device:
         check: bool | None = None,
         reply: Replies | None = None,
         mode: str | None = None,
+        idempotent: bool = False,
     ) -> Any:
         """Run a command, or several. See `CliConnection.execute`."""
         return await self._cli("execute").execute(
-            command, timeout=timeout, check=check, reply=reply, mode=mode
+            command, timeout=timeout, check=check, reply=reply, mode=mode, idempotent=idempotent
         )
 
     async def configure(
@@ -262,10 +274,11 @@ class Device:
         check: bool | None = None,
         reply: Replies | None = None,
         commit: bool = True,
+        exclusive: bool = True,
     ) -> Output:
         """Send configuration lines. See `CliConnection.configure`."""
         return await self._cli("configure").configure(
-            lines, timeout=timeout, check=check, reply=reply, commit=commit
+            lines, timeout=timeout, check=check, reply=reply, commit=commit, exclusive=exclusive
         )
 
     async def parse(
@@ -293,7 +306,7 @@ class Device:
 
     # ------------------------------------------------------------------ aliases, and services of other classes
 
-    def __getitem__(self, alias: str) -> BaseConnection[Any]:
+    def __getitem__(self, alias: str) -> Any:
         return self._manager.get(alias)
 
     def __getattr__(self, name: str) -> Any:
@@ -311,7 +324,9 @@ class Device:
         )
 
 
-def device(url: str, *, name: str | None = None, os: str | None = None, **keys: Any) -> Device:
+def device(
+    url: str, *, name: str | None = None, os: str | None = None, loop: LoopKind = "caller", **keys: Any
+) -> Device:
     """A device from one line: `device("ssh://admin@192.0.2.1:22", os="iosxe", password=...)`.
 
     `password`, `username` and `enable` are credentials; other keyword arguments are options of the connection.
@@ -335,6 +350,7 @@ def device(url: str, *, name: str | None = None, os: str | None = None, **keys: 
     path = {"protocol": parts.scheme, "host": parts.hostname, **({"port": port} if port else {})}
     made = Device(
         name or parts.hostname,
+        loop=loop,
         **({"os": os} if os else {}),
         connections={parts.scheme: path, "defaults": {"via": parts.scheme}},
         credentials=credentials,

@@ -9,10 +9,12 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from aioconn.errors import AioconnError, Problem, UnknownDevice, nearest
 from aioconn.events import Listeners
 from aioconn.fanout import LIMIT, TIMEOUT
+from aioconn.residence import LoopKind
 from aioconn.results import Output, Result, Results
 from aioconn.testbed.device import Device
 from aioconn.testbed.load import load_spec
@@ -27,11 +29,13 @@ class Testbed:
 
     __test__ = False  # not a test class, whatever pytest thinks of its name
 
-    def __init__(self, spec: TestbedSpec) -> None:
+    def __init__(self, spec: TestbedSpec, *, loop: LoopKind = "caller") -> None:
         self._spec = spec
         self._listeners = Listeners()
-        self._gate: tuple[asyncio.AbstractEventLoop, asyncio.Semaphore] | None = None
-        self._devices = {name: Device.from_spec(device, self) for name, device in spec.devices.items()}
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._devices = {
+            name: Device.from_spec(device, self, loop=loop) for name, device in spec.devices.items()
+        }
         self._by_alias = {device.alias: device for device in self._devices.values()}
 
     @property
@@ -69,9 +73,9 @@ class Testbed:
     def connect_gate(self) -> asyncio.Semaphore:
         """Bounds the key exchanges under way, per loop."""
         loop = asyncio.get_running_loop()
-        if self._gate is None or self._gate[0] is not loop:
-            self._gate = (loop, asyncio.Semaphore(CONNECTS_AT_ONCE))
-        return self._gate[1]
+        if (gate := self._gates.get(loop)) is None:
+            gate = self._gates.setdefault(loop, asyncio.Semaphore(CONNECTS_AT_ONCE))
+        return gate
 
     def __getitem__(self, name: str) -> Device:
         found = self._devices.get(name) or self._by_alias.get(name)
@@ -231,6 +235,14 @@ async def _result_of(
     return Result(device=device.name, value=value, error=failure, elapsed=time.monotonic() - started)
 
 
-def load(source: str | os.PathLike[str] | Mapping[str, Any], *, name: str | None = None) -> Testbed:
-    """A testbed from a file's path, YAML text or a mapping. Raises one `TestbedError` with every problem."""
-    return Testbed(load_spec(source, name=name))
+def load(
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    name: str | None = None,
+    loop: LoopKind = "caller",
+) -> Testbed:
+    """A testbed from a file's path, YAML text or a mapping. Raises one `TestbedError` with every problem.
+
+    `loop` says where each device lives, see `Device`.
+    """
+    return Testbed(load_spec(source, name=name), loop=loop)

@@ -66,11 +66,11 @@ async def connect_tcp(
 def watch(sock: Any, keepalive: float) -> None:
     """Let the system notice a peer that is gone, which ends the connection by itself with ETIMEDOUT.
 
-    After `keepalive` seconds without a byte it begins to ask, and at twice that, unanswered, the peer counts as gone; so
-    it does when something that was sent stays unacknowledged for twice `keepalive`. With the default of 30 s that is a
-    minute: a spanning tree or a routing protocol finds another way within it, and nobody waits for the quarter of
-    an hour for which Linux repeats itself. Below `PATIENCE` a few lost packets would be taken for a death: they are
-    sent again after 0.2, 0.6, 1.4, 3 and 6.2 s. With 0 the system's own patience holds: hours of silence.
+    After `keepalive` seconds without a byte it begins to ask, and at twice that, unanswered, the peer counts as gone;
+    so it does when something that was sent stays unacknowledged for twice `keepalive`. With the default of 30 s that
+    is a minute: a spanning tree or a routing protocol finds another way within it, and nobody waits for the quarter
+    of an hour for which Linux repeats itself. Below `PATIENCE` a few lost packets would be taken for a death: they
+    are sent again after 0.2, 0.6, 1.4, 3 and 6.2 s. With 0 the system's own patience holds: hours of silence.
     """
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if not keepalive:

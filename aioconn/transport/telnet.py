@@ -70,6 +70,7 @@ class TelnetStream(Stream):
         self._writer: TelnetWriter | None = None  # made when the peer's first command comes: 16 KiB
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0  # when a byte last passed, while the timer runs
+        self._ending = False
 
     def attach(self, lower: Stream) -> None:
         """The stream below is open."""
@@ -183,7 +184,9 @@ class TelnetStream(Stream):
     # Keepalive
 
     def _start_timer(self) -> None:
-        if self._keepalive and self._timer is None and self._writer is not None and self._lower is not None:
+        if not self._keepalive or self._ending or self._timer is not None:
+            return
+        if self._writer is not None and self._lower is not None:
             self._last = time.monotonic()
             self._timer = asyncio.get_running_loop().call_later(self._keepalive, self._on_timer)
 
@@ -199,7 +202,7 @@ class TelnetStream(Stream):
         self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
 
     def _stop_timer(self) -> None:
-        self._keepalive = 0.0
+        self._ending = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -27,7 +27,7 @@ DOUBTFUL_QUIET_TTY = 0.5
 # No echo: where none has been seen yet there may be none; where there always was one the command may not be read yet.
 NO_ECHO_QUIET = 0.25
 ECHO_LOST_QUIET = 2.0
-_WORDS = 4
+_WORDS = 6
 _LINES_HELD = 64
 # What an escape sequence with a letter at its end spans at most, other than a title, which ends in BEL or ST.
 _SEQUENCE = 24
@@ -54,6 +54,7 @@ class Exchange:
         "_dialogue",
         "_discipline",
         "_echo_end",
+        "_ended_at",
         "_has_line",
         "_inert",
         "_lead",
@@ -115,6 +116,7 @@ class Exchange:
         self._words: list[ProbeLine] = []
         self._suspected_at = 0
         self._candidate: Boundary | None = None
+        self._ended_at: int | None = None
         self._taken = False
 
     # ------------------------------------------------------------------ what the owner drives
@@ -265,17 +267,18 @@ class Exchange:
         first = self._candidate
         if boundary.certain:
             self._finish(boundary.begin, boundary.match)
-        elif (
-            first is not None
-            and boundary.read_at == first.match.begin
-            and (first.rows is None or first.rows == boundary.rows)
-        ):
+        elif first is None or boundary.read_at != first.match.begin:
+            self._candidate = boundary
+            return self._send_word(boundary.match)
+        elif first.rows is None or first.rows == boundary.rows:
             # the echo, then a prompt: two look-alikes with a pause behind each would look the same, so it takes
             # two words that come back alike with nothing between them
             self._finish(first.begin, boundary.match)
         else:
-            self._candidate = boundary
-            return self._send_word(boundary.match)
+            # the first of the prompts ended the command, and there is one to come for each word
+            self._ended_at = first.match.begin
+            self._candidate = None
+            self.quiet_after = DOUBTFUL_QUIET_TTY
         return b""
 
     def _finish(self, begin: int, match: PromptMatch) -> None:
@@ -284,6 +287,8 @@ class Exchange:
             if self._discipline is Discipline.READER or word.answer is not None:
                 first = word.read_at(self._buffer, self._answered_to, self._prompts, match)
                 begin = begin if first is None else min(begin, first)
+        if self._ended_at is not None:
+            begin = min(begin, self._ended_at)
         self.done = replace(match, begin=begin, strength=Strength.SURE)
         if not self._has_echo():
             self._echo_end = min(self._search.likely or 0, begin)
@@ -340,6 +345,8 @@ class Exchange:
         self._pagers = [(max(0, begin - by), end - by) for begin, end in self._pagers if end > by]
         if (done := self.done) is not None:
             self.done = replace(done, begin=max(0, done.begin - by), line_begin=max(0, done.line_begin - by))
+        if self._ended_at is not None:
+            self._ended_at -= by
         if (first := self._candidate) is not None:
             match = replace(first.match, begin=first.match.begin - by, line_begin=first.match.line_begin - by)
             self._candidate = replace(first, begin=first.begin - by, read_at=first.read_at - by, match=match)

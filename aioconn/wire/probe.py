@@ -30,8 +30,8 @@ class Boundary:
     `certain` is False where the device may have repeated the line at once, in the middle of an output: a look-alike
     could have followed the echo. `read_at` is where the prompt begins behind which the line was read: two probes with
     nothing between them show the same place, the first as the prompt after it, the second as this. `rows` is the number
-    of lines from the echo to the prompt, None if other prompts stand between them: at its prompt a device answers
-    every probe alike. `repeated` tells that the line was shown at once, and again when it was read.
+    of lines before a prompt, behind the echo or another prompt: at its prompt a device answers every probe alike. None
+    where something else stands there. `repeated` tells that the line was shown at once, and again when it was read.
     """
 
     begin: int
@@ -142,14 +142,18 @@ class ProbeLine:
         self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch, sent: int
     ) -> Boundary | None:
         """A plain tty: the line was repeated in the middle of the output, whose end has a prompt for each line."""
-        places = [match.begin]
+        places, rows = [match.begin], set[int]()
         while len(places) <= sent:
-            above = bytes(data[max(start, places[-1] - _APART) : places[-1]]).rstrip(_BLANKS)
+            floor = max(start, places[-1] - _APART)
+            above = bytes(data[floor : places[-1]]).rstrip(_BLANKS)
             before = prompts.at_end(above)
             if before is None or before.text != match.text:
                 return None
-            places.append(max(start, places[-1] - _APART) + before.begin)
-        return Boundary(begin=places[-1], read_at=places[0], match=match, certain=False)
+            rows.add(data.count(b"\n", floor + len(above), places[-1]))
+            places.append(floor + before.begin)
+        if len(rows) > 1:
+            return None
+        return Boundary(begin=places[-1], read_at=places[0], match=match, certain=False, rows=rows.pop())
 
     def read_at(
         self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch

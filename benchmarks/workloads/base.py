@@ -56,7 +56,7 @@ QUICK = Sizes(
     gate_tasks=(1, 20),
     waiters=(30,),
     cancels=(40,),
-    milliseconds=(100,),
+    milliseconds=(200,),
 )
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from benchmarks.clients.pool import Pool, PoolClient
+from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
 
@@ -90,8 +91,9 @@ class Gate(Workload[PoolClient]):
     goal = "0.8 times the semaphore's turns with 1 and 10 tasks, 0.5 with 1,000, nobody starved"
     columns = (
         Column(key="turns", title="turns/s", digits=0, ratio="turns"),
-        Column(key="p50", title="wait p50 µs", digits=1),
-        Column(key="p99", title="wait p99 µs", digits=1),
+        Column(key="cpu", title="CPU µs/turn"),
+        Column(key="p50", title="wait p50 µs", digits=0),
+        Column(key="p99", title="wait p99 µs", digits=0),
         Column(key="starved", title="starved", digits=0),
         Column(key="share", title="max ÷ mean"),
     )
@@ -114,11 +116,14 @@ class Gate(Workload[PoolClient]):
         async def work() -> Metrics:
             pool = await opened(client, SIZE, targets)
             await borrow(pool, tasks, min(seconds, _WARM_UP), one_turn)
-            borrowers, took = await borrow(pool, tasks, seconds, one_turn)
+            meter = Meter()
+            with meter:
+                borrowers, took = await borrow(pool, tasks, seconds, one_turn)
             await pool.close()
             waits = sorted(wait for one in borrowers for wait in one.waits)
             return {
                 "turns": len(waits) / took,
+                "cpu": meter.cpu / len(waits) * 1e6,
                 "p50": percentile(waits, 50) * 1e6,
                 "p99": percentile(waits, 99) * 1e6,
                 **shares(borrowers),

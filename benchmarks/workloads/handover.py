@@ -51,6 +51,7 @@ class HandOver(Workload[PoolClient]):
             deadline = time.perf_counter() + seconds
 
             async def caller() -> None:
+                await pool.turn(baton.hold)
                 while time.perf_counter() < deadline:
                     await pool.turn(baton.hold)
 

@@ -154,9 +154,8 @@ class Session:
         expected = question.answer(faults, host, prompt)
         if answer == expected:
             return
-        own = {*expected.splitlines(), "", prompt, prompt + " "}
         sure = self._confirm == "probe" and self._cell.echo != "typing"
-        if faults.lookalike and not sure and own.issuperset(answer.splitlines()):
+        if faults.lookalike and not sure and _is_cut_off(answer, expected, prompt):
             tally.short += 1
             return
         tally.wrong += 1
@@ -185,6 +184,15 @@ class Session:
                     self._tally.waited.append(asyncio.get_running_loop().time() - self._ended_at)
             else:
                 self._tally.lost += 1
+
+
+def _is_cut_off(answer: str, expected: str, prompt: str) -> bool:
+    """Whether an answer is its own, and its end was looked for at a look-alike."""
+    lines, all_lines = answer.splitlines(), expected.splitlines()
+    for each in (lines, all_lines):
+        while each and each[-1].strip() in ("", prompt):
+            each.pop()
+    return bool(lines) and lines == all_lines[: len(lines)]
 
 
 async def storm(cells: Iterable[Cell], *, cuts: int, sessions: int, seed: int) -> list[Tally]:

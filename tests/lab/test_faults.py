@@ -144,6 +144,29 @@ async def test_a_shell_too_many_on_a_link_is_told_so() -> None:
                 assert b"15" in await shells[0].until(b"15")
 
 
+@pytest.mark.parametrize("reset", [True, False])
+async def test_a_reset_of_ssh_is_one(reset: bool) -> None:
+    async with Lab() as lab:
+        device = await lab.add("r1")
+        assert device.ssh_port is not None
+        ends: list[Exception | None] = []
+
+        class Witness(asyncio.Protocol):
+            def connection_lost(self, exc: Exception | None) -> None:
+                ends.append(exc)
+
+        loop = asyncio.get_running_loop()
+        await loop.create_connection(Witness, "127.0.0.1", device.ssh_port)
+        async with asyncio.timeout(5):
+            while not device.connections:
+                await asyncio.sleep(0)
+            for link in list(device.connections):
+                link.finish(reset=reset)
+            while not ends:
+                await asyncio.sleep(0)
+        assert isinstance(ends[0], ConnectionResetError) is reset
+
+
 async def test_latency_is_felt() -> None:
     async with Lab() as lab:
         device = await lab.add("r1", faults=Faults(latency=0.1))

@@ -16,6 +16,7 @@ from aioconn.errors import (
     CommandTimeout,
     ConnectTimeout,
     HostUnreachable,
+    LimitReached,
     PromptNotFound,
     SessionBroken,
     SessionClosed,

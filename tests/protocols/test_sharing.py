@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -13,10 +15,11 @@ import pytest
 import aioconn
 from aioconn.connection import State
 from aioconn.credentials import Credential, Credentials, Secret
-from aioconn.environment import Alone
 from aioconn.errors import AuthenticationFailed, ConnectError, ConnectTimeout, SessionBroken, ShellRefused
-from aioconn.events import Event, Opening
+from aioconn.events import Opening
 from aioconn.lab import Faults, Lab, LabDevice
+from aioconn.lab.proxy import Proxy
+from aioconn.lab.weather import CLEAR, Weather
 from aioconn.links import Links
 from aioconn.path import Path
 from aioconn.platforms.loader import load_platform
@@ -25,47 +28,16 @@ from aioconn.protocols.sharing import link_key, would_share
 from aioconn.protocols.terminals import OpenedTerminal, open_terminal
 from aioconn.request import Request
 from aioconn.transport.base import Progress, Terminal
+from tests.sharers import Sharers
 from tests.transport.conftest import Record
 
 
-class Site(Alone):
-    """What a manager would be to its connections, as far as links go."""
-
-    links: Any
+class Site(Sharers):
+    """The same, and the simulated device that they talk to."""
 
     def __init__(self, device: aioconn.Device, served: LabDevice) -> None:
-        self.device = device
+        super().__init__(device)
         self.served = served
-        self.links = Links(device.name)
-        self.logins: list[Any] = []
-        self.connections: list[CliConnection] = []
-        self.events: list[Event] = []
-        device.listeners.add(self.events.append)
-
-    async def admit_login(self, connection: Any) -> None:
-        self.logins.append(connection)
-
-    def connection(self, *, via: str = "cli", platform: Any = None, **arguments: Any) -> CliConnection:
-        device, path = self.device, self.device.paths[via]
-        made = CliConnection(
-            Request(
-                device=device.name,
-                path=path,
-                alias=f"c{len(self.connections)}",
-                arguments=arguments,
-                credentials=device.credentials.under(path.credentials),
-                platform=platform or device.platform_hint,
-                listeners=device.listeners,
-                environment=self,
-            )
-        )
-        self.connections.append(made)
-        return made
-
-    async def several(self, number: int) -> list[CliConnection]:
-        connections = [self.connection() for _ in range(number)]
-        await asyncio.gather(*(connection.open() for connection in connections))
-        return connections
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -78,10 +50,8 @@ class Site(Alone):
                 await asyncio.sleep(0.005)
 
     async def close(self) -> None:
-        await asyncio.gather(*(connection.close() for connection in self.connections))
-        await self.links.close()
+        await super().close()
         await self.sees(0, 0)
-        assert self.links.statistics()["links"] == 0
 
 
 Make = Callable[..., Awaitable[Site]]
@@ -169,7 +139,7 @@ async def test_a_device_that_refuses_with_a_text(site: Make) -> None:
     await eos.sees(1, 2)
     assert eos.links.statistics()["streams_learned"] == {"cli": 2}
     opened, record = await open_third()
-    await record.sees(b">")
+    await record.sees(b"r1")
     assert eos.counts == (2, 3)
     assert not opened.refuse()  # alone on its link: that is the device's last word
     await eos.sees(1, 2)
@@ -344,6 +314,33 @@ async def test_a_lost_link_takes_its_shells_with_it(site: Make) -> None:
     assert all([await answer(connection) for connection in connections])
 
 
+async def test_a_link_that_has_died_without_a_word(lab: Lab) -> None:
+    """Nothing reaches the device any more: whoever comes next does not wait for it in vain."""
+    served = await lab.add("r1", personality="arista_eos", protocols=("ssh",))
+    assert served.ssh_port is not None
+    async with Proxy("127.0.0.1", served.ssh_port) as proxy:
+        whole = lab.testbed()
+        whole["devices"]["r1"]["connections"]["cli"]["port"] = proxy.port
+        eos = Site(aioconn.load(whole)["r1"], served)
+        eos.links = Links("r1", patience=0.1)
+        first = eos.connection(close_timeout=0.1)
+        await first.open()
+        proxy.draw = lambda _: (CLEAR, CLEAR)  # later connections have better weather
+        proxy.to_server = Weather(stall=math.inf)
+        second = eos.connection()
+        await second.open()
+        assert eos.counts == (2, 2)
+        assert await answer(second)
+        assert eos.links.statistics()["streams_per_link"] == [1, 1]
+        third = eos.connection()
+        await third.open()
+        assert eos.counts == (2, 3)
+        await first.close()  # politely in vain, and then at once
+        proxy.to_server = CLEAR
+        await eos.sees(1, 2)
+        await eos.close()
+
+
 async def test_a_command_under_way_is_told_of_the_lost_link(site: Make) -> None:
     eos = await site(faults=Faults(hang_on="show version"))
     connections = await eos.several(3)
@@ -473,8 +470,6 @@ async def test_closing_cancelled_at_every_turn(site: Make) -> None:
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_storm(site: Make, seed: int) -> None:
     """Sessions are opened, used, cancelled anywhere and closed; links are cut: the device is empty at the end."""
-    import random
-
     dice = random.Random(seed)
     eos = await site(shells_per_link=3)
     spoiled = []

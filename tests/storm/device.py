@@ -16,12 +16,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import aioconn
-from aioconn.connection import BaseConnection, service
+from aioconn.connection import BaseConnection, State, service
 from aioconn.errors import (
     AuthenticationFailed,
     HostUnreachable,
     Phase,
     SessionBroken,
+    SessionClosed,
     ShellRefused,
 )
 from aioconn.request import BaseOptions, Request
@@ -96,15 +97,17 @@ class Line:
     def _answer(self, word: str) -> None:
         if self.alive:
             self.inbox.append(word)
-            self._wake()
+            self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
         if self.reader is not None and not self.reader.done():
             self.reader.set_result(None)
 
     async def receive(self) -> str:
         while not self.inbox:
             if not self.alive and self.heard:
+                if self.connection.state is State.CLOSED:
+                    raise SessionClosed("closed during the call", device=self.device.name)
                 raise SessionBroken("the device closed the session", device=self.device.name)
             self.reader = asyncio.get_running_loop().create_future()
             await self.reader
@@ -119,7 +122,7 @@ class Line:
         self.device.ghosts[self] = None
         if heard:
             asyncio.get_running_loop().call_soon(self.connection.hear_the_end, self)
-            self._wake()
+            self.wake()
 
 
 class FakeDevice:
@@ -180,7 +183,9 @@ class FakeDevice:
         return line
 
     def leave(self, line: Line) -> None:
-        line.alive = False
+        """The connection is gone, and whoever reads from it finds that out."""
+        line.alive, line.heard = False, True
+        line.wake()
         self.lines.pop(line, None)
         self.ghosts.pop(line, None)
 

@@ -61,6 +61,7 @@ class User:
     ask: Ask | None = None
     lease: Any = None
     line: Line | None = None
+    robbed: bool = False  # his session was given back while he used it
     cancelled_at: float | None = None
     done: bool = False
 
@@ -84,6 +85,7 @@ class World:
         self.fake.on_answered = self._on_answered
         self.device = self.fake.device
         self.manager = self.device.manager
+        self.budget = self.manager._admission.budget  # `statistics()` costs too much for each step
         self.names = tuple(f"pool{number}" for number in range(len(setup.sizes)))
         self.pools: dict[str, Any] = {}
         self.sizes = dict(zip(self.names, setup.sizes, strict=True))
@@ -203,6 +205,7 @@ class World:
         victim = next((user for user in self.users if user.ask is first), None) if first is not None else None
         if victim is None or holder is None:
             return None
+        holder.robbed = True
         self._give_back(holder)
         self.cancel(victim)
         return victim
@@ -257,11 +260,8 @@ class World:
         self.unsettled[pool] = float("inf")
 
         async def close_and_reopen() -> None:
-            try:
-                await work
-                await asyncio.sleep(0.5)
-            finally:
-                self.unsettled[pool] = self.loop.time() + FORGIVEN
+            await work
+            await asyncio.sleep(0.5)
             await self._reopen(pool)
 
         task = asyncio.create_task(close_and_reopen(), name=f"{word} {pool}")
@@ -316,7 +316,7 @@ class World:
     def _audit_places(self, tick: int) -> None:
         """The device's live sessions == places taken, but for a turn of the loop or two."""
         fake, setup = self.fake, self.setup
-        used = self.manager.statistics()["sessions_used"]
+        used = self.budget.used
         real = len(fake.lines) + len(fake.ghosts) + len(fake.openings)
         if setup.max_sessions is not None and max(used, len(fake.lines)) > setup.max_sessions:
             raise self.violation(f"{used} places taken, {len(fake.lines)} sessions live")
@@ -343,6 +343,9 @@ class World:
 
     def _audit_pool(self, name: str, pool: Any, tick: int) -> None:
         """Nobody waits while a session is idle, unless one is being checked for him."""
+        if pool.idle_since is None or not self.ledger.lines.get(name):
+            self.unmatched_since.pop(name, None)
+            return
         numbers = pool.statistics()
         if numbers["idle"] and numbers["waiting"]:
             recovering = sum(connection.alias == name for connection in self.fake.recoveries)
@@ -429,13 +432,16 @@ class World:
     def _excused(self, user: User, error: Exception) -> bool:
         """Whether a user may hear this."""
         now = self.loop.time()
+        if user.robbed and isinstance(error, (SessionClosed, SessionBroken)):
+            return True
         if isinstance(error, (PoolClosed, SessionClosed)):
             return user.target == SOLO or self.unsettled.get(user.target, -1.0) >= (
                 user.ask.asked if user.ask is not None else now
             )
-        if isinstance(error, PoolTimeout) or (isinstance(error, CommandTimeout) and user.ask is not None):
-            assert user.ask is not None
-            return now >= user.ask.deadline - 1e-6
+        if isinstance(error, (PoolTimeout, CommandTimeout)):
+            assert user.ask is not None or user.target == SOLO
+            late = user.ask is not None and now >= user.ask.deadline - 1e-6
+            return late or (isinstance(error, CommandTimeout) and self.fair_excuse(error))
         if isinstance(error, LimitReached) and user.target == SOLO:
             return True  # it has waited for as long as it was told
         return self.fair_excuse(error)

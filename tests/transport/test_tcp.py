@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Any
+import sys
+from typing import Any, cast
 
 import pytest
 
 from aioconn.errors import HostUnreachable, Phase
 from aioconn.transport.base import Progress
-from aioconn.transport.tcp import open_tcp
+from aioconn.transport.tcp import connect_tcp, open_tcp
 from tests.transport.conftest import Record
 
 
@@ -61,10 +62,6 @@ async def test_an_address_that_never_answers_costs_a_quarter_of_a_second(
     monkeypatch.setattr(loop, "sock_connect", sock_connect)
     resolve_to(monkeypatch, "127.0.0.9", "127.0.0.1")
 
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.read()
-        writer.close()
-
     async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with asyncio.timeout(2):
@@ -75,3 +72,80 @@ async def test_an_address_that_never_answers_costs_a_quarter_of_a_second(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await open_tcp("r1.lab", port, Record(), device="r1", path="con", progress=Progress())
+
+
+async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read()
+    writer.close()
+
+
+LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="options of Linux")
+
+
+@LINUX
+@pytest.mark.parametrize(
+    ("keepalive", "wanted"),
+    [
+        (30.0, (30, 10, 3, 60_000)),
+        (6.0, (6, 2, 3, 12_000)),
+        (0.2, (1, 1, 3, 10_000)),
+        (1e12, (32_767, 32_767, 3, 2**31 - 1)),
+    ],
+)
+async def test_what_the_system_watches_for(keepalive: float, wanted: tuple[int, ...]) -> None:
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        transport, _ = await connect_tcp(
+            asyncio.Protocol,
+            "127.0.0.1",
+            server.sockets[0].getsockname()[1],
+            device="r1",
+            path="con",
+            progress=Progress(),
+            keepalive=keepalive,
+        )
+        assert watched(transport) == (1, *wanted)
+        transport.abort()
+
+
+@LINUX
+async def test_without_keepalive_the_system_has_its_own_patience() -> None:
+    plain = socket.socket()
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        transport, _ = await connect_tcp(
+            asyncio.Protocol, "127.0.0.1", port, device="r1", path="con", progress=Progress()
+        )
+        idle = plain.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE)
+        assert watched(transport)[:2] == (1, idle)
+        assert watched(transport)[-1] == 0
+        transport.abort()
+    plain.close()
+
+
+def watched(transport: asyncio.Transport) -> tuple[int, ...]:
+    sock = transport.get_extra_info("socket")
+    names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT")
+    options = [sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]
+    return (sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), *options)
+
+
+async def test_the_end_is_told_although_the_peer_reads_nothing() -> None:
+    served: list[asyncio.StreamWriter] = []
+
+    def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cast(asyncio.Transport, writer.transport).pause_reading()
+        served.append(writer)
+
+    async with await asyncio.start_server(leave, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        record = Record()
+        stream = await open_tcp("127.0.0.1", port, record, device="r1", path="con", progress=Progress())
+        stream.write(b"x" * 30_000_000)  # more than the system takes
+        async with asyncio.timeout(5):
+            while not served:
+                await asyncio.sleep(0.001)
+        served[0].write(b"bye")
+        served[0].write_eof()
+        assert await record.ended() is None
+        assert record.data == b"bye"
+        served[0].transport.abort()

@@ -4,8 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -15,15 +18,15 @@ from aioconn.errors import HostUnknown, HostUnreachable, Phase, SessionBroken
 from aioconn.transport.base import Progress, Stream, Terminal
 from aioconn.transport.memory import MemoryPeer, MemoryStream
 from aioconn.transport.ssh import SshLink
-from aioconn.transport.telnet import SUBNEGOTIATION_LIMIT, TelnetStream, open_telnet
+from aioconn.transport.telnet import NOP, SUBNEGOTIATION_LIMIT, TelnetStream, open_telnet
 from tests.transport.conftest import Connect, Record, Serve
 
 DO, DONT, WILL, WONT = b"\xff\xfd", b"\xff\xfe", b"\xff\xfb", b"\xff\xfc"
 
 
-def telnet() -> tuple[MemoryPeer, Record, TelnetStream]:
+def telnet(keepalive: float = 0.0) -> tuple[MemoryPeer, Record, TelnetStream]:
     peer, record = MemoryPeer(), Record()
-    stream = TelnetStream(record, Terminal(columns=511, rows=1000))
+    stream = TelnetStream(record, Terminal(columns=511, rows=1000), keepalive=keepalive)
     lower = MemoryStream(peer, stream)
     peer.connect(lower)
     stream.attach(lower)
@@ -182,6 +185,77 @@ def test_what_is_written() -> None:
     assert peer.written == b"a\rb\n"
 
 
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("aioconn.transport.telnet.time", SimpleNamespace(monotonic=clock))
+    return clock
+
+
+async def test_a_nop_after_silence_on_both_sides(clock: Clock) -> None:
+    peer, record, stream = telnet(keepalive=0.01)
+    peer.feed(WILL + b"\x01")
+    peer.written = b""
+    for talk in (lambda: stream.write(b"x"), lambda: peer.feed(b"y"), lambda: peer.feed(DO + b"\x00")):
+        clock.now += 0.009
+        talk()
+        peer.written = b""
+        await asyncio.sleep(0.03)  # its timer goes off, and it sees that somebody has spoken
+        assert peer.written == b""
+    for _ in range(3):
+        clock.now += 0.01
+        async with asyncio.timeout(5):
+            while not peer.written:
+                await asyncio.sleep(0.001)
+        assert peer.written == NOP
+        peer.written = b""
+    assert record.data == b"y"
+    stream.abort()
+    clock.now += 1
+    await asyncio.sleep(0.03)
+    assert peer.written == b""
+
+
+async def test_no_nop_without_telnet_or_keepalive(clock: Clock) -> None:
+    for keepalive, heard in ((0.01, b"raw \xff\xff\xff\xf1"), (0.0, WILL + b"\x01")):
+        peer, _, stream = telnet(keepalive=keepalive)
+        peer.feed(heard)
+        peer.written = b""
+        clock.now += 1
+        await asyncio.sleep(0.03)
+        assert peer.written == b""
+        stream.abort()
+
+
+@pytest.mark.parametrize("end", ["close", "abort", "lost", "late command"])
+async def test_the_timer_ends_with_the_stream(end: str) -> None:
+    peer, _, stream = telnet(keepalive=3600)
+    peer.feed(WILL + b"\x01")
+    if end == "lost":
+        peer.lose()
+    elif end == "abort":
+        stream.abort()
+    else:
+        await stream.close()
+    if end == "late command":
+        stream.data_received(DO + b"\x18")
+    await asyncio.sleep(0)
+    gone = weakref.ref(stream)
+    del stream, peer
+    gc.collect()
+    assert gone() is None
+
+
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
@@ -217,6 +291,7 @@ async def connect_telnet(
     host: str = "127.0.0.1",
     tunnel: SshLink | None = None,
     progress: Progress | None = None,
+    keepalive: float = 0.0,
 ) -> Stream:
     return await open_telnet(
         host,
@@ -227,6 +302,7 @@ async def connect_telnet(
         terminal=Terminal(),
         tunnel=tunnel,
         progress=progress or Progress(),
+        keepalive=keepalive,
     )
 
 
@@ -286,6 +362,22 @@ async def test_no_connection(listen: Listen) -> None:
     assert (caught.value.device, caught.value.path, caught.value.phase) == ("r1", "con", Phase.TCP)
     with pytest.raises(HostUnknown):
         await connect_telnet(23, Record(), host="nosuchhost.invalid")
+
+
+async def test_keepalive_over_tcp_and_through_a_link(listen: Listen, serve: Serve, connect: Connect) -> None:
+    async def wait(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(WILL + b"\x01")
+        await reader.readuntil(NOP + NOP)
+        writer.write(b"still there")
+
+    port, link = await listen(wait), await connect(await serve())
+    for tunnel in (None, link):
+        record = Record()
+        stream = await connect_telnet(port, record, tunnel=tunnel, keepalive=0.02)
+        await record.sees(b"still there")
+        assert record.data == b"still there"
+        await stream.close()
+    await link.close()
 
 
 async def test_pause_and_resume(listen: Listen) -> None:
