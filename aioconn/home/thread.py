@@ -38,6 +38,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._ending = False
         self._grace = GRACE
+        self._retiring = False
         self._retirement: asyncio.Task[None] | None = None
 
     @property
@@ -53,7 +54,8 @@ class LoopThread:
 
     @property
     def takes_calls(self) -> bool:
-        return self.is_alive and not errands_at(self.loop).closed
+        """Whether it runs, and will do so until somebody ends it."""
+        return self.is_alive and not self._retiring and not errands_at(self.loop).closed
 
     def start(self) -> None:
         """Start the thread, and return when its loop runs. Raises OSError or RuntimeError if the system has no more."""
@@ -97,12 +99,12 @@ class LoopThread:
         return not self._thread.is_alive()
 
     def retire(self) -> None:
-        """Take no calls any more, and end by itself when those under way have ended. Waits for nothing; for any thread.
+        """End by itself when the calls that were made so far have ended; later ones get `SessionClosed`.
 
-        Calls that take longer than `LAST_CALLS` seconds are cut off as by `stop()`.
+        Calls that take longer than `LAST_CALLS` seconds are cut off as by `stop()`. Waits for nothing; for any thread.
         """
+        self._retiring = True
         if self.is_alive:
-            errands_at(self.loop).closed = True
             self._call(self._begin_to_retire)
 
     def _call(self, step: Callable[[], object]) -> None:
@@ -112,6 +114,7 @@ class LoopThread:
     # ------------------------------------------------------------------ in the thread
 
     def _begin_to_retire(self) -> None:
+        errands_at(self.loop).closed = True  # only now, after the calls that were sent before have begun
         if self._retirement is None:
             self._retirement = self.loop.create_task(self._retire())
 

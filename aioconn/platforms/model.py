@@ -93,7 +93,7 @@ class Login:
     `questions` may come after the password, also where SSH has logged in: licences, a change of password.
     """
 
-    username: str = r"(?i)(?:user ?name|login|user)\s*:\s*$"
+    username: str = r"(?i)(?<!last )(?:user ?name|login|user)\s*:\s*$"
     password: str = r"(?i)pass(?:word|code|phrase)[^\r\n]{0,64}:\s*$"  # noqa: S105 - a pattern
     failed: str = (
         r"(?i)login incorrect|authentication fail|login invalid|bad (?:passwords?|secrets)|access denied"

@@ -161,7 +161,7 @@ class CommandLine:
         typed, self.raw, shell.in_step = self.raw, False, False
         if likely and await glance(shell):
             return
-        if not await prove(shell, shell.patience, patience=None, ahead=ERASE if typed else b""):
+        if not await prove(shell, shell.pace.silence, patience=None, ahead=ERASE if typed else b""):
             raise SessionBroken("the session is not at a prompt", **self._where, seen=shell.seen())
 
     def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:
@@ -315,7 +315,9 @@ class CommandLine:
             )
             await shell.run(opening, opening.start())
             shell.discipline = opening.discipline
-            shell.proven = opening.discipline in (Discipline.READER, Discipline.TYPING)
+            if opening.discipline in (Discipline.READER, Discipline.TYPING):
+                shell.prove()
+            shell.pace.counts = opening.discipline is Discipline.TYPING
             if self.platform.tty and opening.discipline is Discipline.READER:
                 shell.discipline = Discipline.BOTH
 

@@ -14,13 +14,13 @@ import asyncio
 import re
 
 from aioconn.policy import RESYNC_TIMEOUT
+from aioconn.protocols.pace import LONGEST
 from aioconn.protocols.shell import Shell
 from aioconn.wire.echo import Discipline
 from aioconn.wire.probe import ProbeLine
 from aioconn.wire.proof import Glance, Proof
 
 _REACTION, _REACTION_LIMIT = 0.02, 0.3
-_QUIET_LIMIT = 1.25
 _GLANCE = 1.0
 ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
 _BLANKS = b" \x00"  # what may follow a prompt and is a part of it
@@ -31,7 +31,7 @@ async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEO
 
     `interrupt=False` for what must not be stopped half-way (saving, installing, reloading): then it is waited for.
     """
-    quiet = shell.patience
+    quiet = shell.pace.silence
     try:
         async with asyncio.timeout(timeout):
             stop = _stop(shell, interrupt=interrupt)
@@ -41,7 +41,7 @@ async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEO
                     shell.write(stop)
                     await _let_react(shell)
                     stop = b""
-                quiet = min(2 * quiet, _QUIET_LIMIT)
+                quiet = min(2 * quiet, LONGEST)
     except TimeoutError:
         return False
     return True
@@ -64,7 +64,7 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: by
     exact_before = False
     while (proof := await _word(shell, patience, ahead)) is not None:
         if proof.certain or (proof.exact and exact_before):
-            shell.proven = True
+            shell.prove()
             if proof.repeated and discipline is Discipline.READER:
                 shell.discipline = Discipline.BOTH
             return True
@@ -83,8 +83,10 @@ async def glance(shell: Shell) -> bool:
             await shell.run(talk, talk.start(shell.newline))
     except TimeoutError:
         pass
-    shell.proven = talk.done is not None
-    return shell.proven
+    if talk.done is None or shell.pace.owed > 0:
+        return False
+    shell.prove()
+    return True
 
 
 async def _word(shell: Shell, patience: float | None, ahead: bytes) -> Proof | None:
@@ -113,10 +115,13 @@ def _stop(shell: Shell, *, interrupt: bool) -> bytes:
 
 
 async def _silence(shell: Shell, quiet: float) -> bytes:
-    """What came before a silence of `quiet` seconds, or a longer one if the device turns out to be slower than that."""
+    """What came before a silence of `quiet` seconds, or a longer one if the device turns out to be slower than that.
+
+    If it owes us a prompt it has still to read what we sent, or has thrown that away: the longest silence tells.
+    """
     came = await shell.drain(quiet)
-    while (patience := shell.patience) > quiet:
-        quiet = patience
+    while (wanted := LONGEST if shell.pace.owed > 0 else shell.pace.silence) > quiet:
+        quiet = wanted
         came += await shell.drain(quiet)
     return came
 

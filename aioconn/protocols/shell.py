@@ -13,6 +13,7 @@ from typing import Protocol
 
 from aioconn.errors import SessionBroken, SessionClosed, Where
 from aioconn.platforms.model import Platform, Probe
+from aioconn.protocols.pace import Pace
 from aioconn.transport.base import Stream
 from aioconn.wire import ansi
 from aioconn.wire.echo import Discipline
@@ -20,8 +21,6 @@ from aioconn.wire.exchange import Exchange
 from aioconn.wire.prompt import LINE_LIMIT, PromptMatch, Prompts
 
 _STRAY_LIMIT = 1 << 16
-_QUIET, _QUIET_LIMIT = 0.15, 1.25
-_FORGETTING = 0.95
 
 
 class Talk(Protocol):
@@ -72,8 +71,7 @@ class Shell:
         self._stray = bytearray()
         self._lost = False
         self._lost_by: Exception | None = None
-        self._slowest = 0.0  # seconds of silence within an answer, the longest of late
-        self._heard_at = 0.0
+        self.pace = Pace()
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
 
@@ -84,11 +82,10 @@ class Shell:
 
     def data_received(self, data: bytes, /) -> None:
         talk = self._talk
-        if self._heard_at and not self.in_step:
-            now = self._loop.time()
-            if (silence := now - self._heard_at) > self._slowest:
-                self._slowest = silence
-            self._heard_at = now
+        if not self.in_step:
+            self.pace.heard(self._loop.time())
+        if self.pace.counts:
+            self.pace.count(data)
         if talk is None:
             self._stray += data
             if len(self._stray) > _STRAY_LIMIT:
@@ -137,6 +134,7 @@ class Shell:
         """Send bytes now; raises SessionBroken or SessionClosed if there is nobody to take them."""
         if self._lost or self._stream is None:
             raise self._broken()
+        self.pace.sent(data.count(self.newline), self._loop.time())
         self._stream.write(data)
 
     async def run(self, talk: Talk, opening: bytes, *, heard: bytes = b"") -> None:
@@ -176,8 +174,6 @@ class Shell:
 
     def _send(self, opening: bytes) -> None:
         self.in_step = self.proven = False
-        self._slowest *= _FORGETTING
-        self._heard_at = self._loop.time()
         self.write(opening)
 
     def end(self, talk: Talk) -> None:
@@ -191,10 +187,16 @@ class Shell:
         elif not self.in_step:
             self._stray += talk.seen().encode()[-400:]
 
+    def prove(self) -> None:
+        """The prompt has been put to the proof."""
+        self.proven = True
+        self.pace.proven()
+
     def arrived_at(self, match: PromptMatch) -> None:
         """The device stands at this prompt."""
         self.in_step = True
         self.mode = match.mode
+        self.pace.at_prompt(match.text)
         if match.host and match.host != self.prompts.host:
             self.prompts = self.prompts.learned(match.host)
 
@@ -285,11 +287,6 @@ class Shell:
         except TimeoutError:
             return False
         return True
-
-    @property
-    def patience(self) -> float:
-        """How long a silence must last to mean something: 2.5 times the longest within an answer of late."""
-        return min(max(_QUIET, 2.5 * self._slowest), _QUIET_LIMIT)
 
     def stray_text(self) -> str:
         """The end of what nobody asked for, not yet flushed."""

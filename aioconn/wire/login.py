@@ -126,6 +126,8 @@ class Login:
             return b""
         if self.suspected is not None:
             return self._refuse(self.suspected)
+        if self._asked_user and not self._asked_password:
+            return b""  # it looks the name up, which may take seconds; Return would be an empty password
         self._nudges += 1
         self.quiet_after = NUDGE * 2**self._nudges if self._nudges < _NUDGES else None
         return self._handled(self._newline)

@@ -220,12 +220,12 @@ class TestIterator:
         assert count.closed.is_set() is (taken > 0)
         assert count.ways_out == ["GeneratorExit"][:taken]
 
-    async def test_an_error_in_the_loop_body_closes_it(self, home: Loop):
+    async def test_an_error_thrown_in_closes_it(self, home: Loop):
         count = Count()
         numbers = carry_iterator(home, count.generate)
+        await anext(numbers)
         with pytest.raises(ZeroDivisionError):
-            async for _ in numbers:
-                await numbers.athrow(ZeroDivisionError())
+            await numbers.athrow(ZeroDivisionError())
         assert count.ways_out == ["GeneratorExit"]
 
     async def test_the_very_error_of_the_iterator_comes_back(self, home: Loop):

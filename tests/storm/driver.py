@@ -160,7 +160,9 @@ class Driver:
             else:
                 self.cancel()
             draw = chance()
-            if draw < 0.55:
+            if draw < 0.12:
+                pass  # more of it in the same turn
+            elif draw < 0.55:
                 await world.tick()
             elif draw < 0.97:
                 await world.wait(chance() * 0.06)
@@ -227,8 +229,9 @@ class Driver:
             self.world.cancel(user, twice=way == "twice", again=way == "again")
 
     def cancel_in_grant(self) -> None:
-        if (victim := self.world.cancel_in_grant(self.pool())) is not None:
-            self.world.log(f"cancel {victim.name} as it is granted")
+        kill = self.mood != QUIET and self.rng.random() < 0.2
+        if (victim := self.world.cancel_in_grant(self.pool(), kill=kill)) is not None:
+            self.world.log(f"cancel {victim.name} as it is granted{', and kill' if kill else ''}")
 
     def idle(self) -> None:
         """Nothing but time."""

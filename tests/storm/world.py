@@ -97,6 +97,7 @@ class World:
         self.closings: dict[asyncio.Task[None], str] = {}
         self.unsettled: dict[str, float] = {}  # pools that are closing, or have been, and until when that is felt
         self.bad_until = 0.0
+        self.aftermath = 0.0
         self.attempts_seen = 0
         self.unequal_since: int | None = None
         self.unmatched_since: dict[str, int] = {}
@@ -197,16 +198,22 @@ class World:
         if again:
             self.loop.call_soon(user.task.cancel)
 
-    def cancel_in_grant(self, pool: str) -> User | None:
+    def cancel_in_grant(self, pool: str, *, kill: bool = False) -> User | None:
         """Cancel whoever is first in line at the moment in which a session comes free for him: a holder is made to give
-        his back now."""
+        his back now. With `kill`, the device ends that session in the same moment."""
         first = next((ask for ask in self.ledger.lines.get(pool, {}).values()), None)
         holder = next((user for user in self.users if user.lease is not None and user.target == pool), None)
         victim = next((user for user in self.users if user.ask is first), None) if first is not None else None
         if victim is None or holder is None:
             return None
         holder.robbed = True
+        line = holder.line
         self._give_back(holder)
+        if kill and line is not None and line.alive:
+            self.bad_weather(FORGIVEN)
+            self.counts["killed"] += 1
+            self.fake.kill(line)
+            line.connection.hear_the_end(line)
         self.cancel(victim)
         return victim
 
@@ -225,15 +232,18 @@ class World:
         self.counts["killed"] += self.fake.kill_all(heard=heard)
 
     def turn(self, *, lasting: float = FORGIVEN, **changes: Any) -> None:
-        """Change the weather; what comes of it may be felt for `lasting` seconds."""
-        self.bad_weather(lasting)
+        """Change the weather; what comes of it may be felt until `lasting` seconds after `clear()`."""
+        self.bad_weather(float("inf"))
+        self.aftermath = max(self.aftermath, lasting)
         self.counts["weather"] += 1
         self.fake.turn(**changes)
 
     def clear(self) -> None:
         """Fair weather from now on."""
         self.fake.weather = Weather()
-        self.bad_weather(FORGIVEN)
+        if self.aftermath:
+            self.bad_until = self.loop.time() + self.aftermath
+            self.aftermath = 0.0
 
     def bad_weather(self, lasting: float) -> None:
         self.bad_until = max(self.bad_until, self.loop.time() + lasting)
@@ -549,7 +559,7 @@ class World:
         lease = user.lease
         if lease is not None:
             self._lets_go(user)
-            self.pools[user.target].release(lease)
+            lease.pool.release(lease)  # which may have been replaced since
 
     def _on_ask(self, connection: FakeConnection, word: str) -> None:
         """A word comes to the device's side: this is when a call on a pool has its session."""

@@ -131,6 +131,24 @@ def test_a_mute_console_is_not_pressed_for_ever() -> None:
     assert presses == 4
 
 
+def test_a_device_that_looks_the_name_up_gets_no_empty_password() -> None:
+    login = play(machine(), (b"Username: ", b"joe\n"))
+    assert login.feed(b"joe\r\n") == b""
+    for _ in range(3):
+        assert login.quiet() == b""
+    play(login, (b"Password: ", b"pw\n"), (b"\r\nr1#", b""))
+    assert login.done is not None
+
+
+def test_a_last_login_that_stops_half_way_asks_for_no_name() -> None:
+    login = play(machine(), (b"login: ", b"joe\n"), (b"joe\r\nPassword: ", b"pw\n"))
+    assert login.feed(b"\r\nLast login: ") == b""
+    login.quiet()
+    assert login.refused is None
+    play(login, (b"Sat Nov 21 on pts/1\r\nr1#", b""))
+    assert login.done is not None
+
+
 def test_press_return() -> None:
     login = play(machine(), (b"r1 con0 is now available\r\n\r\nPress RETURN to get started.", b"\n"))
     play(login, (b"\r\n\r\nr1>", b""))
@@ -226,9 +244,9 @@ def test_return_pressed_meanwhile_is_no_wrong_name() -> None:
 
 def test_over_ssh_a_prompt_is_believed_and_a_question_only_after_silence() -> None:
     login = machine(authenticated=True)
-    assert login.feed(b"Last login:") == b""
+    assert login.feed(b"Mail for user:") == b""
     assert login.quiet_after == SETTLE
-    login.feed(b" Sat Nov 21\r\nr1#")
+    login.feed(b" none\r\nr1#")
     assert login.done is not None
     again = play(
         machine(authenticated=True), (b"\r\nUser: ", b"joe\n"), (b"Password: ", b"pw\n"), (b"\r\nr1>", b"")

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Devices that live on loops of their own, called from others."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+import aioconn
+from aioconn.errors import CommandTimeout, PoolClosed, SessionClosed, UsageError
+from aioconn.home import homes
+from aioconn.lab import Faults, Lab
+
+
+@pytest.fixture
+async def fleet(lab: Lab) -> AsyncIterator[Any]:
+    """`await fleet(count, loop, **defaults)`: a testbed of that many telnet devices."""
+    made: list[aioconn.Testbed] = []
+
+    async def make(
+        count: int, loop: Any, *, protocols: Any = ("telnet",), **defaults: Any
+    ) -> aioconn.Testbed:
+        for number in range(count):
+            await lab.add(f"r{number}", protocols=protocols)
+        whole = lab.testbed()
+        for device in whole["devices"].values():
+            device["connections"]["defaults"] = defaults
+        made.append(aioconn.load(whole, loop=loop))
+        return made[-1]
+
+    yield make
+    for testbed in made:
+        await testbed.disconnect()
+
+
+async def test_each_device_has_its_own_loop(fleet: Any, lab: Lab) -> None:
+    testbed = await fleet(3, "own")
+    results = await testbed.execute("show version")
+    results.raise_for_errors()
+    loops = {device.manager.loop for device in testbed.devices.values()}
+    assert len(loops) == len(homes) == 3
+    assert asyncio.get_running_loop() not in loops
+    await testbed.disconnect()
+    assert len(homes) == 0
+    assert not any(device.sessions for device in lab.devices.values())
+    assert "Version" in (await testbed.execute("show version")).ok["r0"]  # and once more from the beginning
+
+
+async def test_all_that_ask_for_it_share_one(fleet: Any) -> None:
+    testbed = await fleet(5, "shared")
+    (await testbed.execute("show version")).raise_for_errors()
+    assert len({device.manager.loop for device in testbed.devices.values()}) == len(homes) == 1
+
+
+async def test_every_way_to_use_a_device_from_another_loop(fleet: Any, lab: Lab) -> None:
+    testbed = await fleet(1, "own")
+    r0 = testbed["r0"]
+    connection = await r0.connect()
+    assert "Version" in "".join([piece async for piece in r0.stream("show version")])
+    async with connection.transaction() as session:
+        await session.execute("show clock")
+        await asyncio.gather(r0.execute("show clock"), r0.execute("show version"))
+    pool = await r0.connect(alias="pool", pool_size=2)
+    assert all(
+        "Version" in text for text in await asyncio.gather(*[pool.execute("show version") for _ in range(9)])
+    )
+    async with pool.acquire() as session:
+        await session.enter_mode("config")
+        assert session.mode == "config"
+    assert "Version" in "".join([piece async for piece in pool.stream("show version")])
+    async with r0.exclusive():
+        await r0.configure(["interface Loopback0", "description uplink"])
+        await pool.configure(["interface Loopback1", "description uplink"])
+    pool.resize(1)
+    assert pool.statistics()["size"] in (1, 2)  # it arrives there soon
+    session = await pool.acquire()
+    pool.release(session)
+    await pool.drain(1)
+    with pytest.raises(PoolClosed):
+        await pool.execute("show clock")
+    await r0.disconnect("default")
+    with pytest.raises(SessionClosed):
+        await r0.execute("show clock")
+    assert lab["r0"].sessions == 0
+
+
+async def test_a_cancelled_caller_elsewhere_leaves_the_session_in_step(fleet: Any, lab: Lab) -> None:
+    testbed = await fleet(1, "own")
+    r0 = testbed["r0"]
+    pool = await r0.connect(pool_size=1)
+    for delay in (0.0, 0.001, 0.01, 0.05):
+        lab["r0"].faults = Faults(latency=0.3)
+        call = asyncio.create_task(pool.execute("show version"))
+        await asyncio.sleep(delay)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        lab["r0"].faults = Faults()
+        assert "uptime" not in await pool.execute("show clock")
+    lab["r0"].faults = Faults(hang_on="version")
+    with pytest.raises(CommandTimeout):
+        await pool.execute("show version", timeout=0.1)
+    assert pool.statistics()["busy"] == 0
+
+
+async def test_threads_with_loops_of_their_own(fleet: Any, lab: Lab) -> None:
+    """Several threads, each with its own loop, on one device that lives where the test runs."""
+    testbed = await fleet(1, "caller")
+    r0 = testbed["r0"]
+    pool = await r0.connect(pool_size=3)
+    outputs: list[str] = []
+
+    def work() -> None:
+        async def calls() -> None:
+            for _ in range(5):
+                outputs.append(await pool.execute("show version"))
+                outputs.append(await r0.execute("show version"))
+
+        asyncio.run(calls())
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    async with asyncio.timeout(20):
+        while any(thread.is_alive() for thread in threads):
+            await asyncio.sleep(0.01)
+    assert len(outputs) == 40
+    assert all("Version" in output for output in outputs)
+    assert lab["r0"].logins == 3
+
+
+async def test_a_slow_device_does_not_stall_another(fleet: Any) -> None:
+    """A callback that blocks one device's loop leaves the other's alone."""
+    testbed = await fleet(2, "own")
+    (await testbed.connect()).raise_for_errors()
+    slow, quick = testbed["r0"], testbed["r1"]
+    blocked, release = threading.Event(), threading.Event()
+
+    def block(event: object) -> None:
+        if type(event).__name__ == "ServiceStarted":
+            blocked.set()
+            release.wait(10)
+
+    slow.listeners.add(block)
+    stalled = asyncio.create_task(slow.execute("show version"))
+    while not blocked.is_set():
+        await asyncio.sleep(0.001)
+    assert "Version" in await quick.execute("show version")
+    assert not stalled.done()
+    release.set()
+    assert "Version" in await stalled
+
+
+async def test_devices_behind_a_jump_host_live_where_it_lives(fleet: Any, lab: Lab) -> None:
+    await lab.add("jump", personality="linux", protocols=("ssh",), forwards=True)
+    for number in range(2):
+        await lab.add(f"r{number}", protocols=("ssh",))
+    whole = lab.testbed()
+    for number in range(2):
+        whole["devices"][f"r{number}"]["connections"]["cli"]["proxy"] = "jump"
+    testbed = aioconn.load(whole, loop="own")
+    async with testbed:
+        (await testbed.execute("show version", ["r0", "r1"])).raise_for_errors()
+        assert len({testbed[name].manager.loop for name in ("jump", "r0", "r1")}) == 1
+    assert len(homes) == 0
+
+
+async def test_host_keys_are_remembered_by_many_loops_at_once(fleet: Any, lab: Lab, tmp_path: Any) -> None:
+    for number in range(8):
+        await lab.add(f"r{number}", protocols=("ssh",))
+    whole = lab.testbed()
+    store = tmp_path / "known_hosts"
+    for device in whole["devices"].values():
+        device["connections"]["cli"].pop("host_key")
+        device["connections"]["defaults"] = {"arguments": {"known_hosts": str(store)}}
+    async with aioconn.load(whole, loop="own") as testbed:
+        (await testbed.execute("show version")).raise_for_errors()
+    assert len(store.read_text().splitlines()) == 8
+
+
+async def test_an_unknown_kind_of_loop() -> None:
+    with pytest.raises(UsageError, match="caller, own, shared"):
+        aioconn.Device("r1", loop="mine", connections={"a": {"protocol": "ssh", "ip": "127.0.0.1"}})
