@@ -56,6 +56,18 @@ async def test_the_lines_of_the_guide(templates: None, lab: Lab) -> None:
             await names["run"]()  # type: ignore[operator]
 
 
+async def test_the_lines_about_sessions(lab: Lab) -> None:
+    await lab.add("r1")
+    async with aioconn.load(lab.testbed()) as testbed:
+        r1 = testbed["r1"]
+        await r1.connect()
+        for block in blocks(ROOT / "docs" / "sessions.md", "python"):
+            body = "".join(f"    {line}\n" for line in block.splitlines())
+            names = {"aioconn": aioconn, "asyncio": asyncio, "r1": r1}
+            exec(compile(f"async def run():\n{body}", "sessions.md", "exec"), names)  # noqa: S102  our own words
+            await names["run"]()  # type: ignore[operator]
+
+
 async def test_the_class_of_the_guide() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while name := await reader.readline():

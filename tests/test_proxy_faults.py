@@ -156,15 +156,20 @@ class Trial:
         try:
             return await call
         except AioconnError as error:
-            assert error.device == "r1", repr(error)
-            assert error.path, repr(error)
-            assert error.phase, repr(error)
-            # over SSH a server that hangs up on a password says so in no other way
-            assert error.path == "cli" or not isinstance(error, AuthenticationFailed), repr(error)
+            check(error)
             self.errors.append(error)
             return None
         finally:
             assert self.clock.now() - started < limit + MERCY
+
+
+def check(error: AioconnError) -> None:
+    """It says where, and blames nobody else."""
+    assert error.device == "r1", repr(error)
+    assert error.path, repr(error)
+    assert error.phase, repr(error)
+    # over SSH a server that hangs up on a password says so in no other way
+    assert error.path == "cli" or not isinstance(error, AuthenticationFailed), repr(error)
 
 
 @contextlib.asynccontextmanager

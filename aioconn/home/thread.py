@@ -134,7 +134,11 @@ class LoopThread:
         self.loop.stop()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        executor = ThreadPoolExecutor(thread_name_prefix=f"{self.name} executor")
+        workers: list[threading.Thread] = []
+        executor = ThreadPoolExecutor(
+            thread_name_prefix=f"{self.name} executor",
+            initializer=lambda: workers.append(threading.current_thread()),
+        )
         loop.set_default_executor(executor)
         errands = errands_at(loop)
         try:
@@ -143,10 +147,11 @@ class LoopThread:
             tidying = loop.create_task(self._tidy_up())
             tidying.add_done_callback(lambda _: loop.stop())
             self._run_until(loop, tidying.done)
-            # In a thread, because the executor's own wait for its threads has no limit.
-            closing = threading.Thread(target=executor.shutdown, kwargs={"cancel_futures": True}, daemon=True)
-            closing.start()
-            closing.join(TIDYING)
+            # Its own wait for its threads would have no limit.
+            executor.shutdown(wait=False, cancel_futures=True)
+            until = time.monotonic() + TIDYING
+            for worker in workers:
+                worker.join(max(0.0, until - time.monotonic()))
         finally:
             errands.closed = True
             loop.close()

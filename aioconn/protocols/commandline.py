@@ -161,7 +161,7 @@ class CommandLine:
         typed, self.raw, shell.in_step = self.raw, False, False
         if likely and await glance(shell):
             return
-        if not await prove(shell, shell.pace.silence, patience=None, ahead=ERASE if typed else b""):
+        if not await prove(shell, shell.patience, patience=None, ahead=ERASE if typed else b""):
             raise SessionBroken("the session is not at a prompt", **self._where, seen=shell.seen())
 
     def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:

@@ -31,7 +31,7 @@ async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEO
 
     `interrupt=False` for what must not be stopped half-way (saving, installing, reloading): then it is waited for.
     """
-    quiet = shell.pace.silence
+    quiet = shell.patience
     try:
         async with asyncio.timeout(timeout):
             stop = _stop(shell, interrupt=interrupt)
@@ -120,7 +120,7 @@ async def _silence(shell: Shell, quiet: float) -> bytes:
     If it owes us a prompt it has still to read what we sent, or has thrown that away: the longest silence tells.
     """
     came = await shell.drain(quiet)
-    while (wanted := LONGEST if shell.pace.owed > 0 else shell.pace.silence) > quiet:
+    while (wanted := LONGEST if shell.pace.owed > 0 else shell.patience) > quiet:
         quiet = wanted
         came += await shell.drain(quiet)
     return came

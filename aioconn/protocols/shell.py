@@ -288,6 +288,11 @@ class Shell:
             return False
         return True
 
+    @property
+    def patience(self) -> float:
+        """How long a silence must last to mean something."""
+        return self.pace.silence
+
     def stray_text(self) -> str:
         """The end of what nobody asked for, not yet flushed."""
         return ansi.clean(self._stray[-400:])

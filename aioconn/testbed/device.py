@@ -214,6 +214,10 @@ class Device:
         """See `ConnectionManager.using_alias`."""
         return self._manager.using_alias(name)
 
+    def transaction(self, *, timeout: float | None = None) -> AbstractAsyncContextManager[Any]:
+        """`async with device.transaction() as session:` on the default alias. See `BaseConnection.transaction`."""
+        return self._manager.get().transaction(timeout=timeout)
+
     def exclusive(self, *, timeout: float = COMMAND_TIMEOUT) -> AbstractAsyncContextManager[Any]:
         """`async with device.exclusive():` keeps everybody else out. See `ConnectionManager.exclusive`."""
         return self._manager.exclusive(timeout=timeout)

@@ -6,13 +6,15 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import threading
-from collections.abc import Callable, Coroutine, Iterator
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, TypeVar
 
 import pytest
 
 from aioconn.home import LoopThread, carry
 from aioconn.home.errand import errands_at
+
+T = TypeVar("T")
 
 ENOUGH = 20.0
 """Seconds after which a test says that something hangs."""
@@ -66,10 +68,10 @@ async def other_tasks() -> set[asyncio.Task[Any]]:
     return asyncio.all_tasks() - here
 
 
-async def on_time(coroutine: Coroutine[Any, Any, Any]) -> Any:
+async def on_time(awaited: Awaitable[T]) -> T:
     """What it gives, unless it hangs."""
     async with asyncio.timeout(ENOUGH):
-        return await coroutine
+        return await awaited
 
 
 async def heard(event: threading.Event) -> None:

@@ -82,7 +82,7 @@ def stock(home: Loop) -> Iterator[Stock]:
 
 async def caught(task: asyncio.Task[Any]) -> None:
     with pytest.raises(asyncio.CancelledError):
-        await on_time(asyncio.wait_for(task, 60))
+        await on_time(task)
 
 
 class TestCancelledByTheCaller:
@@ -113,7 +113,7 @@ class TestCancelledByTheCaller:
                     for _ in range(again):
                         await asyncio.sleep(0)
                     task.cancel()
-                await on_time(asyncio.wait({task}))  # type: ignore[arg-type]
+                await on_time(asyncio.wait({task}))
                 if task.cancelled():
                     await stock.settle()
                 else:
@@ -140,13 +140,13 @@ class TestCancelledByTheCaller:
         await asyncio.sleep(0)  # it is on its way
         posted = threading.Event()
         home = stock.home
-        home.call_soon_threadsafe(home.call_soon, home.call_soon, home.call_soon, posted.set)
+        home.call_soon_threadsafe(lambda: home.call_soon(lambda: home.call_soon(posted.set)))
         posted.wait()  # this loop stands still until the result has been posted to it
         for _ in range(ticks):
             await asyncio.sleep(0)
         arrived = task.done()
         task.cancel()
-        await on_time(asyncio.wait({task}))  # type: ignore[arg-type]
+        await on_time(asyncio.wait({task}))
         if arrived:
             await carry(home, stock.give, task.result())
         else:
@@ -259,7 +259,7 @@ class TestCancelledByTheCaller:
         for _ in range(50):
             await asyncio.sleep(0)
         home.call_soon_threadsafe(may_end.set)
-        assert await on_time(task) < 5  # type: ignore[arg-type]
+        assert await on_time(task) < 5
 
     async def test_move_on_after(self, stock: Stock):
         with anyio.move_on_after(0.01) as scope:
@@ -417,7 +417,7 @@ class TestHomeThatEnds:
             with pytest.raises(SessionClosed):
                 await carry(loop, nothing)
             with pytest.raises(SessionClosed):
-                await carry_acquiring(loop, nothing, pytest.fail)
+                await carry_acquiring(loop, nothing, lambda _: None)
         finally:
             loop.close()
 
@@ -449,7 +449,7 @@ class TestHomeThatEnds:
         await heard(begun)
         await asyncio.sleep(0)
         stranger.tell_to_end()
-        await on_time(asyncio.wait(calls))  # type: ignore[arg-type]
+        await on_time(asyncio.wait(calls))
         assert {type(call.exception()) for call in calls} == {SessionClosed}
         stranger.resume.set()
         stranger.join()
@@ -503,7 +503,7 @@ class TestHomeThatEnds:
         await heard(begun)
         stranger.tell_to_end()
         with pytest.raises(SessionClosed):
-            await on_time(asyncio.wait_for(call, 60))
+            await on_time(call)
         stranger.join()
         assert taken_back == ["session"]
 
@@ -521,7 +521,7 @@ class TestHomeThatEnds:
         call = asyncio.create_task(carry(stranger.loop, work))
         await heard(begun)
         stranger.tell_to_end()
-        result = (await on_time(asyncio.gather(call, return_exceptions=True)))[0]  # type: ignore[arg-type]
+        result = (await on_time(asyncio.gather(call, return_exceptions=True)))[0]
         stranger.resume.set()
         stranger.join()
         assert went_on is (result is None)
@@ -535,7 +535,7 @@ class TestHomeThatEnds:
                 await asyncio.sleep(0)
             stranger.tell_to_end()
             call.cancel()
-            await on_time(asyncio.wait({call}))  # type: ignore[arg-type]
+            await on_time(asyncio.wait({call}))
             assert call.cancelled() or isinstance(call.exception(), SessionClosed)
             stranger.join()
 
@@ -561,7 +561,7 @@ class TestHomeThatEnds:
         loop.runs = False
         loop.close()
         with pytest.raises(SessionClosed):
-            await on_time(asyncio.wait_for(call, 60))
+            await on_time(call)
         assert not begun
 
     async def test_watched_it_hears_of_the_end_without_a_close(self, factory: Factory):
@@ -592,7 +592,7 @@ class TestHomeThatEnds:
         await asyncio.sleep(0)
         sent.set()
         with pytest.raises(SessionClosed):
-            await on_time(asyncio.wait_for(call, 60))
+            await on_time(call)
         stranger.resume.set()
         stranger.join()
         assert True not in late
@@ -645,7 +645,7 @@ class TestHomeThatEnds:
         await carry(stranger.loop, hook)
         assert errands_at(stranger.loop).watched
         stranger.loop.call_soon_threadsafe(may_end.set)
-        assert await on_time(asyncio.wait_for(call, 60)) == "undisturbed"
+        assert await on_time(call) == "undisturbed"
         stranger.tell_to_end()
         stranger.join()
 

@@ -120,7 +120,7 @@ class TestLeases:
         await heard(begun)
         lease.release()
         lease.loop.call_soon_threadsafe(may_end.set)
-        assert await on_time(asyncio.wait_for(call, 60)) == "done"
+        assert await on_time(call) == "done"
         await asyncio.to_thread(until, lambda: not lease.thread.is_alive)
         with pytest.raises(SessionClosed):
             await carry(lease.loop, nothing)
@@ -164,7 +164,7 @@ class TestLeases:
         assert await asyncio.to_thread(registry.stop)
         for call in calls:
             with pytest.raises(SessionClosed):
-                await on_time(asyncio.wait_for(call, 60))
+                await on_time(call)
         for lease in leases:
             lease.release()
         assert registry.own("again").thread.takes_calls
@@ -227,6 +227,7 @@ class TestManyThreads:
         lease = registry.own("r1")
         assert [thread.name for thread in registry.threads] == ["aioconn home of r1"]
         lease.release()
+        until(lambda: not home_threads())
 
 
 def test_nothing_is_started_by_an_import():
@@ -301,7 +302,7 @@ def callers(leases, started):
         calls = [asyncio.ensure_future(carry(lease.loop, forever)) for lease in leases]
         await asyncio.sleep(0)
         started.set()
-        await asyncio.wait(calls)
+        await asyncio.gather(*calls, return_exceptions=True)
     asyncio.run(main())
 
 leases = [homes.own("a"), homes.own("b"), homes.shared()]
