@@ -548,7 +548,7 @@ class BaseConnection(ABC, Generic[O_co]):
 
     def end_transaction(self, transaction: Transaction[Any], hold: Hold) -> None:
         """For `Transaction`; a plain function."""
-        call_at_home(self._home(), functools.partial(self._end_transaction, transaction, hold))
+        call_at_home(self._loop, self._end_transaction, transaction, hold)
 
     def _end_transaction(self, transaction: Transaction[Any], hold: Hold | None) -> None:
         self._turn.end(transaction)

@@ -63,6 +63,11 @@ class Caller:
         """`file.py:12 in function`."""
         return f"{os.path.basename(self._code.co_filename)}:{self._line} in {self._code.co_name}"
 
+    @property
+    def itself(self) -> Any:
+        """The task or thread, if it is still there."""
+        return self._self() if self._self is not None else None
+
     def is_same(self, other: Caller) -> bool:
         """Whether both are one task, or one thread."""
         itself = self._self() if self._self is not None else None

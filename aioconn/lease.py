@@ -22,6 +22,8 @@ C = TypeVar("C", bound=BaseConnection[Any])
 class Lender(Protocol):
     """What a lease needs of its pool."""
 
+    def lend(self, caller: Caller) -> Lease[Any] | None: ...
+
     async def lease(self, limit: float | None, caller: Caller) -> Lease[Any]: ...
 
     def release(self, lease: Any, /) -> None: ...
@@ -42,9 +44,13 @@ class Lease(Generic[C]):
         self.released = False
         self._member = member
         self._caller = caller
-        self.task = asyncio.current_task()
         self.since = time.monotonic()
         self.shared = False  # used by another task than the one that took it
+
+    @property
+    def task(self) -> Any:
+        """The task that took it, if it is still there."""
+        return self._caller.itself
 
     @property
     def place(self) -> str:
@@ -146,10 +152,16 @@ class Acquisition(Generic[C]):
         self._lease: Lease[C] | None = None
 
     def __await__(self) -> Any:
-        return self._pool.lease(self._limit or None, here()).__await__()
+        caller = here()
+        if (lease := self._pool.lend(caller)) is None:
+            lease = yield from self._pool.lease(self._limit or None, caller).__await__()
+        return lease
 
     async def __aenter__(self) -> C:
-        lease = self._lease = await self._pool.lease(self._limit or None, here())
+        caller = here()
+        if (lease := self._pool.lend(caller)) is None:
+            lease = await self._pool.lease(self._limit or None, caller)
+        self._lease = lease
         if lease.hold is not None:
             lease.hold.mark()
         return lease  # type: ignore[return-value]  # it offers what C offers, for as long as it lasts

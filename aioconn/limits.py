@@ -306,7 +306,7 @@ class Budget:
         while heap:
             held, turn, waiter, queue = heapq.heappop(heap)
             group = waiter.group
-            if held < group.held + got.get(group, 0):  # it got one through its other line
+            if held < group.held + got.get(group, 0):  # it has been served since it was put here
                 heapq.heappush(heap, (group.held + got[group], turn, waiter, queue))
                 continue
             if waiter.claim.login():
@@ -318,7 +318,7 @@ class Budget:
             coming -= 1
             got[group] = got.get(group, 0) + 1
             if (following := next(queue, None)) is not None:
-                heapq.heappush(heap, (held + 1, following.turn, following, queue))
+                heapq.heappush(heap, (held, following.turn, following, queue))
         return None
 
     # ------------------------------------------------------------------ serving

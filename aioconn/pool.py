@@ -76,6 +76,8 @@ class ConnectionPool(Generic[C]):
         self._waiting = Waiting(self._sessions, environment)
         self._gate = self._sessions.gate
         self._gate.closed = True
+        self._offered = {name: getattr(kind, name) for name in kind.services}
+        self._lease_kind = lease_type(kind)
         self._state = State.NEW
         self._closing: asyncio.Task[None] | None = None
 
@@ -229,7 +231,7 @@ class ConnectionPool(Generic[C]):
         if self._sessions.loop is None:
             self._gate.size = size
             return
-        call_at_home(self._sessions.loop, functools.partial(self._resize, size))
+        call_at_home(self._sessions.loop, self._resize, size)
 
     def _resize(self, size: int) -> None:
         self._gate.resize(size, self._sessions.now())
@@ -256,35 +258,53 @@ class ConnectionPool(Generic[C]):
         """The same, in the words of a single connection."""
         return self.acquire(timeout=timeout)
 
+    def lend(self, caller: Caller) -> Lease[C] | None:
+        """For `Acquisition`: a session that can be had at once, else None. A plain function."""
+        sessions, exclusivity = self._sessions, self._environment.exclusivity
+        if sessions.loop is not asyncio.get_running_loop():
+            return None
+        hold = exclusivity.try_hold("session of a pool", caller=caller) if exclusivity is not None else None
+        if hold is None and exclusivity is not None:
+            return None
+        member = self._gate.take(sessions.now())
+        if member is None:
+            if hold is not None:
+                hold.release()
+            return None
+        return self._lent(member, caller, hold, 0.0)
+
     async def lease(self, limit: float | None, caller: Caller) -> Lease[C]:
-        """For `Acquisition`: take a session, and a shared hold of the device. A cancel leaves nothing taken."""
+        """For `Acquisition`: wait for a session and a shared hold of the device. A cancel leaves nothing taken."""
         return await carry_acquiring(self._home(), self._lend, self.release, limit, caller)
 
     async def _lend(self, limit: float | None, caller: Caller) -> Lease[C]:
-        started = self._sessions.now()
+        now = self._sessions.now
+        started = now()
         exclusivity = self._environment.exclusivity
         hold: Hold | None = None
         if exclusivity is not None:
-            hold = exclusivity.try_hold("session of a pool", caller=caller)
-            if hold is None:
-                try:
-                    async with asyncio.timeout(limit):
-                        hold = await exclusivity.hold("session of a pool", caller=caller)
-                except TimeoutError:
-                    raise DeviceBusy(
-                        f"no session within {limit:g} s: {exclusivity.blockers()}", **self._where()
-                    ) from None
+            try:
+                async with asyncio.timeout(limit):
+                    hold = await exclusivity.hold("session of a pool", caller=caller)
+            except TimeoutError:
+                raise DeviceBusy(
+                    f"no session within {limit:g} s: {exclusivity.blockers()}", **self._where()
+                ) from None
         try:
-            left = _NEVER if limit is None else max(limit - (self._sessions.now() - started), 0.0)
-            member = self._gate.take(self._sessions.now()) or await self._waiting.wait(left, call=False)
+            member = self._gate.take(now())
+            if member is None:
+                left = _NEVER if limit is None else max(limit - (now() - started), 0.0)
+                member = await self._waiting.wait(left, call=False)
         except BaseException:
             if hold is not None:
                 hold.release()
             raise
-        lease: Lease[C] = lease_type(self.kind)(self, member, caller, hold)
+        return self._lent(member, caller, hold, now() - started)
+
+    def _lent(self, member: Member[C], caller: Caller, hold: Hold | None, waited: float) -> Lease[C]:
+        lease = self._lease_kind(self, member, caller, hold)
         member.holder = weakref.ref(lease)
         if self.listeners:
-            waited = self._sessions.now() - started
             self.listeners.emit(Acquired(device=self.device, alias=self.alias, path=self.via, waited=waited))
         return lease
 
@@ -298,8 +318,7 @@ class ConnectionPool(Generic[C]):
         if lease.released:
             raise ReleasedTwice(f"the session taken at {lease.place} was given back before", **self._where())
         lease.detach()
-        assert self._sessions.loop is not None
-        call_at_home(self._sessions.loop, functools.partial(self._take_back, lease.member, lease.hold))
+        call_at_home(self._sessions.loop, self._take_back, lease.member, lease.hold)
 
     def _take_back(self, member: Member[C], hold: Hold | None) -> None:
         if hold is not None:
@@ -394,17 +413,18 @@ class ConnectionPool(Generic[C]):
         self, name: str, args: tuple[Any, ...], keys: Mapping[str, Any], timeout: float | None
     ) -> Any:
         """One call of a service on the first session that is free; `timeout` bounds the wait and the call."""
-        service = getattr(self.kind, name, None)
-        if name not in self.kind.services or service is None:
+        service = self._offered.get(name)
+        if service is None:
             raise UsageError(
                 f"{self.kind.__name__} has no {name!r}",
                 **self._where(),
                 hint=f"it offers {', '.join(self.kind.services)}",
             )
-        if (home := self._home()) is not asyncio.get_running_loop():
-            return await carry(home, self._call, name, args, keys, timeout)
-        limit = self.options.timeout if timeout is None else timeout
-        now = self._sessions.now()
+        sessions = self._sessions
+        if sessions.loop is not (running := asyncio.get_running_loop()) and self._home() is not running:
+            return await carry(self._home(), self._call, name, args, keys, timeout)
+        limit = left = self.options.timeout if timeout is None else timeout
+        now = sessions.now()
         until = now + limit
         exclusivity = self._environment.exclusivity
         if exclusivity is not None and not exclusivity.try_enter():
@@ -420,16 +440,17 @@ class ConnectionPool(Generic[C]):
                 member = self._gate.take(now)
                 if member is None:
                     member = await self._waiting.wait(min(until - now, self.timeout or _NEVER), call=True)
+                    left = max(until - sessions.now(), 0.001)
                 member.holder = (name, args, asyncio.current_task())
                 try:
-                    left = max(until - self._sessions.now(), 0.001)
                     return await service(member.session, *args, timeout=left, **keys)
                 except SessionBroken:
-                    now = self._sessions.now()
-                    if not keys.get("idempotent") or now >= until:
+                    now = sessions.now()
+                    left = until - now
+                    if not keys.get("idempotent") or left <= 0:
                         raise
                 finally:
-                    self._sessions.give(member)
+                    sessions.give(member)
         finally:
             if exclusivity is not None:
                 exclusivity.leave()

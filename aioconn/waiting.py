@@ -151,22 +151,21 @@ class Waiting(Generic[C]):
         gate, current = self._sessions.gate, asyncio.current_task()
         if gate.count(Stage.LEASED) < gate.size or current is None:
             return
+        leases = [lease_of(member) for member in gate.members]
+        mine = next((lease for lease in leases if lease is not None and lease.task is current), None)
+        if mine is None:
+            return
         waiting = {current, *(caller.task for caller in gate.waiters if isinstance(caller, Caller))}
-        mine = None
-        for member in gate.members:
-            lease = lease_of(member)
+        for lease in leases:
             if lease is None or lease.shared or lease.task not in waiting:
                 return
-            if lease.task is current:
-                mine = lease
-        if mine is not None:
-            asker = here()
-            raise Deadlock(
-                f"{asker.name} waits at {asker.place} for a session of this pool, while all {gate.size} are held by"
-                f" tasks that wait for one as well; it took its own at {mine.place}",
-                **self._where(),
-                hint="give it back first, or make the pool larger",
-            )
+        asker = here()
+        raise Deadlock(
+            f"{asker.name} waits at {asker.place} for a session of this pool, while all {gate.size} are held by"
+            f" tasks that wait for one as well; it took its own at {mine.place}",
+            **self._where(),
+            hint="give it back first, or make the pool larger",
+        )
 
 
 def lease_of(member: Member[Any]) -> Lease[Any] | None:

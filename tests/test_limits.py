@@ -365,9 +365,12 @@ def test_no_more_is_given_up_than_somebody_wants() -> None:
 def test_working_sessions_are_shared_evenly_not_handed_over() -> None:
     crowd = Crowd(max_sessions=5)
     crowd.ask(*(f"a{number}" for number in range(5)), *(f"b{number}" for number in range(5)))
-    for name in ("a0", "a1", "a2", "a3", "a4"):
+    given = []
+    for name in ("a0", "a1", "a1", "a2", "a3", "a4"):
         if crowd.budget.turn_over(name, TURN):
             crowd.budget.yielding(name)
+            given.append(name)
+    assert given == ["a0", "a1"]
     crowd.give("a0", "a1")
     assert crowd.new()[5:] == ["b0", "b1"]
     assert crowd.budget.turn_over("a2", TURN) is None
@@ -383,6 +386,42 @@ def test_nothing_is_given_up_if_a_login_is_lacking() -> None:
     crowd.pass_time(WINDOW)
     assert crowd.budget.hungry(WINDOW) == "b"
     assert crowd.budget.next_change(WINDOW) is None
+    assert crowd.budget.next_change(WINDOW + 1.0) is None  # a place is what is lacking now
+
+
+def test_no_more_is_given_up_than_logins_are_left() -> None:
+    crowd = Crowd(max_sessions=3, logins_per_minute=4)
+    crowd.ask("a1", "a2", "a3", "b1", "b2")
+    assert crowd.budget.hungry(0.0, "a") == "b"
+    crowd.budget.yielding("a1")
+    assert crowd.budget.hungry(0.0, "a") is None
+    crowd.budget.withdraw("b2", 0.0)
+    crowd.ask("c1", login=lambda: False)
+    assert crowd.budget.hungry(0.0, "a") == "c"
+
+
+def test_whom_a_session_is_given_up_for_counts_as_served() -> None:
+    crowd = Crowd(max_sessions=3)
+    crowd.ask("a1", "a2", "a3", "b1", "b2", "c1")
+    crowd.budget.yielding("a1")  # for b1
+    assert crowd.budget.hungry(0.0, "a") == "c"
+    crowd.budget.yielding("a2")
+    assert crowd.budget.hungry(0.0, "a") == "b"
+    crowd.budget.yielding("a3")
+    assert crowd.budget.hungry(0.0, "a") is None
+
+
+def test_whoever_waits_in_both_lines_counts_once() -> None:
+    crowd = Crowd(max_sessions=2, logins_per_minute=2)
+    crowd.ask("a1", "a2", "b1", "c1")
+    assert crowd.budget.hungry(0.0) is None  # asked, and set apart until there are logins
+    crowd.now = WINDOW
+    crowd.budget.advance(WINDOW)
+    crowd.ask("b2", login=lambda: False)
+    crowd.budget.yielding("a1")  # for b1
+    assert crowd.budget.hungry(WINDOW) == "c"
+    crowd.give("a1", "a2")
+    assert crowd.new()[2:] == ["b1", "c1"]
 
 
 def test_nothing_is_given_up_for_oneself() -> None:
@@ -511,6 +550,18 @@ def test_a_second_try_that_succeeds_raises_the_limit() -> None:
     assert crowd.budget.refused("a2", 0.0)
     assert crowd.budget.confirmed("a2", 0.0)
     assert crowd.budget.limit(0.0) == 2
+
+
+def test_what_has_ended_does_not_count_as_borne() -> None:
+    crowd = Crowd()
+    crowd.ask("a1", "a2", "a3")
+    for name in ("a1", "a2"):
+        crowd.budget.confirmed(name, 0.0)
+    assert crowd.budget.refused("a3", 0.0)
+    crowd.give("a3", "a1")
+    crowd.ask("a4")
+    assert not crowd.budget.confirmed("a4", 0.0)
+    assert crowd.budget.learned == 2
 
 
 def test_a_forgotten_lesson_lets_all_in_even_if_somebody_looked_before() -> None:
@@ -738,5 +789,5 @@ def test_a_storm_of_cancels_leaves_nothing() -> None:
     for name in present:
         crowd.budget.withdraw(name, 0.0)
     assert (crowd.budget.used, crowd.budget.waiting) == (0, 0)
-    assert crowd.budget.crowd() == "0 open (none), max_sessions 3, logins_per_minute None"
+    assert not crowd.budget._groups
     assert crowd.budget.statistics(0.0)["logins"] < 20_000  # those that were withdrawn are taken back

@@ -36,16 +36,22 @@ async def carry(
     return await _Call(home, caller, functools.partial(function, *args, **kwargs)).run()
 
 
-def call_at_home(home: asyncio.AbstractEventLoop, function: Callable[[], object]) -> None:
-    """Call a plain function on the loop `home`: at once if that is the running one, else soon.
+def call_at_home(
+    home: asyncio.AbstractEventLoop | None, function: Callable[..., object], /, *args: Any
+) -> None:
+    """Call a plain function on the loop `home`: at once if that is the running one, else soon. From any thread.
 
-    If that loop has ended, nothing is done.
+    Nothing happens if the loop has ended: what was to be given back has gone with it.
     """
-    if asyncio.get_running_loop() is home:
-        function()
+    try:
+        running = asyncio.get_running_loop()
+    except RuntimeError:
+        running = None
+    if home is None or home is running:
+        function(*args)
         return
-    with contextlib.suppress(RuntimeError):  # closed, and with it went what was to be given back
-        home.call_soon_threadsafe(function)
+    with contextlib.suppress(RuntimeError):
+        home.call_soon_threadsafe(function, *args)
 
 
 async def carry_acquiring(

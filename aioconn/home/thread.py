@@ -144,6 +144,7 @@ class LoopThread:
         try:
             self._run_until(loop, lambda: self._ending)
             errands.lose()
+            loop.set_task_factory(None)  # whoever set one may be gone
             tidying = loop.create_task(self._tidy_up())
             tidying.add_done_callback(lambda _: loop.stop())
             self._run_until(loop, tidying.done)

@@ -68,9 +68,10 @@ class Session:
         self._sent = 0
         self._seconds = 0.0
         self._ended_at = 0.0
+        self._cuts = 0
 
     async def run(self, cuts: int, asked: Iterable[Question]) -> None:
-        """Connect and go on until the cell has had so many cuts."""
+        """Connect and go on until so many commands have been cut."""
         self._questions = list(asked)
         self._device.listeners.add(self._heard)
         self._confirm = self._rng.choices(("prompt", "probe"), (70, 30))[0]
@@ -80,7 +81,7 @@ class Session:
         assert isinstance(connection, TappedConnection)
         self._connection = connection
         try:
-            while self._tally.cuts < cuts:
+            while self._cuts < cuts:
                 await self._round()
         finally:
             self._tally.replaced += self._served.logins - 1
@@ -122,6 +123,7 @@ class Session:
             self._failed(error)
             return
         if hit:
+            self._cuts += 1
             self._tally.cuts += 1
             self._tally.ways[f"{cut.way} {cut.place}"] += 1
             self._ended_at = asyncio.get_running_loop().time()
@@ -222,5 +224,5 @@ async def storm(cells: Iterable[Cell], *, cuts: int, sessions: int, seed: int) -
                     session = Session(
                         tally.cell, tally, testbed[name], lab[name], random.Random(rng.random())
                     )
-                    group.create_task(session.run(cuts, asked[name]))
+                    group.create_task(session.run(-(-cuts // sessions), asked[name]))
     return tallies

@@ -122,7 +122,10 @@ class TestCall:
 
     @pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="from Python 3.12 on")
     async def test_eager_tasks_at_home(self, home: Loop):
-        home.call_soon_threadsafe(home.set_task_factory, asyncio.eager_task_factory)  # type: ignore[attr-defined]
+        def eager(loop: Loop, work: Any, *, context: Any = None, **_: Any) -> asyncio.Task[Any]:
+            return asyncio.Task(work, loop=loop, context=context, eager_start=True)  # type: ignore[call-arg]
+
+        home.call_soon_threadsafe(home.set_task_factory, eager)
         word.set("eager")
         assert await on_time(carry(home, where)) is home
         assert await on_time(carry(home, add, 1, second=2)) == 3

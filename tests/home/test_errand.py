@@ -141,7 +141,7 @@ class TestCancelledByTheCaller:
         posted = threading.Event()
         home = stock.home
         home.call_soon_threadsafe(lambda: home.call_soon(lambda: home.call_soon(posted.set)))
-        posted.wait()  # this loop stands still until the result has been posted to it
+        assert posted.wait(20)  # this loop stands still until the result has been posted to it
         for _ in range(ticks):
             await asyncio.sleep(0)
         arrived = task.done()
@@ -445,7 +445,7 @@ class TestHomeThatEnds:
         calls = [asyncio.create_task(carry(stranger.loop, sleep)) for _ in range(20)]
         iterator = carry_iterator(stranger.loop, numbers)
         assert await anext(iterator) == 1
-        calls.append(asyncio.ensure_future(anext(iterator)))  # type: ignore[arg-type]
+        calls.append(asyncio.ensure_future(anext(iterator)))
         await heard(begun)
         await asyncio.sleep(0)
         stranger.tell_to_end()

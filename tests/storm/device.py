@@ -26,6 +26,7 @@ from aioconn.errors import (
     ShellRefused,
 )
 from aioconn.request import BaseOptions, Request
+from tests.storm.clock import VirtualLoop
 
 DEVICES: weakref.WeakValueDictionary[str, FakeDevice] = weakref.WeakValueDictionary()
 """Host -> device, for connections, which are made by a manager from what a testbed says."""
@@ -71,7 +72,9 @@ class Weather:
 class Line:
     """One session, as the device sees it. Words come in, and go out in their order, each after a while."""
 
-    __slots__ = ("alive", "connection", "device", "due", "heard", "inbox", "mode", "number", "reader", "unanswered")
+    __slots__ = (
+        "alive", "connection", "device", "due", "heard", "inbox", "known_dead", "mode", "number", "reader", "unanswered",
+    )  # fmt: skip
 
     def __init__(self, device: FakeDevice, connection: FakeConnection, number: int) -> None:
         self.device = device
@@ -79,6 +82,7 @@ class Line:
         self.number = number
         self.alive = True
         self.heard = True  # the connection knows whether it lives
+        self.known_dead = 0  # the turn of the loop in which the connection got to know
         self.mode = "exec"
         self.due = 0.0
         self.unanswered = 0
@@ -348,6 +352,8 @@ class FakeConnection(BaseConnection[BaseOptions]):
     def hear_the_end(self, line: Line) -> None:
         """As a reader does that finds the end of the file."""
         if line is self._line:
+            loop = asyncio.get_running_loop()
+            line.known_dead = loop.ticks if isinstance(loop, VirtualLoop) else 1
             self._lost(None)
 
     def _live(self) -> Line:

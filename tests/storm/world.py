@@ -545,6 +545,7 @@ class World:
             self.note(f"{user.name} was given {line}, which {self.holders[connection].name} holds")
         if connection in self.asking:
             self.note(f"{user.name} was given {line}, on which {self.asking[connection]!r} is being asked")
+        self._alive(user, line)
         if line.alive and (line.unanswered or line.mode != "exec"):
             self.note(f"{user.name} was given {line}: {line.unanswered} answers outstanding, {line.mode}")
         self.holders[connection] = user
@@ -571,6 +572,13 @@ class World:
             if connection in self.holders:
                 self.note(f"{user.name} is served on a session that {self.holders[connection].name} holds")
             self.asking[connection] = word
+            if connection.line is not None:
+                self._alive(user, connection.line)
+
+    def _alive(self, user: User, line: Line) -> None:
+        """What is known to be dead is given to nobody."""
+        if line.known_dead and self.loop.ticks - line.known_dead > SLACK:
+            self.note(f"{user.name} was given {line}, whose end was heard {self.loop.ticks - line.known_dead} turns ago")
 
     def _on_answered(self, connection: FakeConnection, word: str) -> None:
         if self.asking.get(connection) == word:
