@@ -70,8 +70,7 @@ class Caller:
 
     def is_same(self, other: Caller) -> bool:
         """Whether both are one task, or one thread."""
-        itself = self._self() if self._self is not None else None
-        return itself is not None and other._self is not None and itself is other._self()
+        return (itself := self.itself) is not None and itself is other.itself
 
     def __repr__(self) -> str:
         return f"<Caller {self.name} at {self.place}>"
@@ -383,9 +382,10 @@ def _told(hold: Hold) -> str:
 class ConfigureOrder:
     """The order among those who configure one device: two places that are taken one at a time, first come first served.
 
-    Who has no session yet takes `queue` before he waits for one; with the session in hand, everybody takes `lock`.
-    Who is inside a hold of the device has a session, or may have one, and leaves `queue` out. So nobody who holds a
-    session waits for `queue`, and who holds `lock` waits for nobody: the order cannot end in a deadlock.
+    Whoever takes one has been let in before (`Exclusivity`), or exclusive work would wait for who waits for it. Who has
+    no session yet takes `queue` before he waits for one; with the session in hand, everybody takes `lock`. Who is
+    inside a hold of the device has a session, or may have one, and leaves `queue` out. So nobody who holds a session
+    waits for `queue`, and who holds `lock` waits for nobody: the order cannot end in a deadlock.
     """
 
     __slots__ = ("lock", "queue")

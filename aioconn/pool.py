@@ -284,8 +284,10 @@ class ConnectionPool(Generic[C]):
         hold: Hold | None = None
         if exclusivity is not None:
             try:
-                async with asyncio.timeout(limit):
-                    hold = await exclusivity.hold("session of a pool", caller=caller)
+                hold = exclusivity.try_hold("session of a pool", caller=caller)
+                if hold is None:
+                    async with asyncio.timeout(limit):
+                        hold = await exclusivity.hold("session of a pool", caller=caller)
             except TimeoutError:
                 raise DeviceBusy(
                     f"no session within {limit:g} s: {exclusivity.blockers()}", **self._where()
