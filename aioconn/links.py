@@ -147,11 +147,11 @@ class Links:
                     raise
                 refused = True
             except (SessionBroken, TimeoutError) as error:
-                if young or (isinstance(error, TimeoutError) and not patience.expired()):
-                    self._not_opened(shared, politely=False)
+                dead = not isinstance(error, TimeoutError) or patience.expired()
+                shared.retiring = shared.retiring or dead
+                self._not_opened(shared, politely=not young)
+                if generation == self._generation and (young or not dead):
                     raise
-                shared.retiring = True
-                self._not_opened(shared)
             except BaseException:
                 self._not_opened(shared, politely=False)
                 raise
@@ -281,10 +281,10 @@ class Links:
         self._review(shared, politely=politely)
 
     def _left(self, shared: SharedLink, politely: bool) -> asyncio.Task[None] | None:
-        """A stream has ended. The task that closes its link, if it was the last."""
+        """A stream has ended. The task that closes its link, if that ends as well."""
         shared.streams -= 1
         self._review(shared, politely=politely)
-        return shared.closing if not shared.used else None
+        return shared.closing
 
     def _review(self, shared: SharedLink, *, politely: bool = True) -> None:
         if not shared.opening:
@@ -322,12 +322,9 @@ class Links:
 
     def _end(self, shared: SharedLink, *, politely: bool) -> None:
         self._forget(shared)
-        if shared.ended:
-            return
-        shared.ended = True
         if not politely:
             shared.link.abort()
-        elif not shared.link.closed:
+        elif shared.closing is None and not shared.link.closed:
             task = shared.closing = asyncio.get_running_loop().create_task(_close(shared.link))
             self._ending[task] = shared.link
             task.add_done_callback(self._has_ended)

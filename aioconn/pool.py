@@ -390,26 +390,37 @@ class ConnectionPool(Generic[C]):
                 exclusive=exclusive,
             )
         keys = {"check": check, "reply": reply, "commit": commit, "exclusive": exclusive}
+        exclusivity = self._environment.exclusivity
         order = self._environment.configures if exclusive else None
-        if order is None:
+        # Who is inside a hold may have a session already, for which somebody in the queue waits: he does not queue.
+        if order is None or exclusivity is None or exclusivity.inside:
             output: Output = await self._call("configure", (lines,), keys, timeout)
             return output
         limit = self.options.timeout if timeout is None else timeout
         until = self._sessions.now() + limit
+        entered: Hold | None = None
         try:
             async with asyncio.timeout(limit):
-                hold = await order.queue.take(
-                    "configure"
-                )  # so that those who wait do not keep the sessions busy
-        except TimeoutError:
-            raise DeviceBusy(
-                f"configure was kept out for {limit:g} s: {order.queue.blockers()}", **self._where()
-            ) from None
+                # Let in first: whoever waits for exclusive work must not hold the queue, which it may need.
+                entered = await exclusivity.hold("configure")
+                # Then in the queue, so that those who wait do not keep the sessions busy.
+                hold = await order.queue.take("configure")
+        except BaseException as error:
+            kept_by = exclusivity if entered is None else order.queue
+            why = f"configure was kept out for {limit:g} s: {kept_by.blockers()}"
+            if entered is not None:
+                entered.release()
+            if isinstance(error, TimeoutError):
+                raise DeviceBusy(why, **self._where()) from None
+            raise
+        entered.mark()
         try:
             left = max(until - self._sessions.now(), 0.001)
             return await self._call("configure", (lines,), keys, left)  # type: ignore[no-any-return]
         finally:
+            entered.unmark()
             hold.release()
+            entered.release()
 
     async def _call(
         self, name: str, args: tuple[Any, ...], keys: Mapping[str, Any], timeout: float | None

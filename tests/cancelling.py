@@ -25,7 +25,7 @@ import anyio
 
 from tests.storm.clock import VirtualLoop, stack, waiting_at
 
-PATIENCE = 20.0
+PATIENCE = 100.0
 """Seconds that a piece of work that was cut may take to end."""
 
 TURNS = 200
@@ -79,12 +79,14 @@ class Struck:
     def __init__(self, work: Coroutine[Any, Any, Any], cut: Cut) -> None:
         self.work = work
         self.cut = cut
-        self.strike: Callable[[], object] = lambda: None
+        self.strike: Callable[[], object] | None = None
         self.task: asyncio.Task[Any] | None = None
         self.waits = 0
         self.struck = False
         self.place = ""
         self.started = False
+        self.early = False
+        self.ended = False
         self.returned = False
         self.result: Any = None
 
@@ -97,8 +99,12 @@ class Struck:
             try:
                 waited = self.work.send(sent) if thrown is None else self.work.throw(thrown)
             except StopIteration as stop:
-                self.returned, self.result = True, stop.value
+                self.ended = self.returned = True
+                self.result = stop.value
                 return stop.value
+            except BaseException:
+                self.ended = True
+                raise
             self._look(waited)
             sent = thrown = None
             try:
@@ -126,9 +132,11 @@ class Struck:
 
     def fire(self) -> None:
         """Strike, if the work still goes on."""
-        if not self.returned and not self.struck and self.started:
+        if self.strike is None:
+            self.early = True  # even the way has not begun
+        elif not self.ended and not self.struck:
             self.struck = True
-            self.place = self.place or self._place()
+            self.place = self.place or (self._place() if self.started else "before it began")
             self.strike()
 
 
@@ -182,7 +190,7 @@ async def _cut_once(
     except BaseException as error:
         error.add_note(f"when it was {cut}, waiting at {driven.place or 'nothing'}")
         raise
-    return driven.struck
+    return driven.struck or (cut.moment is Moment.TICK and driven.early)
 
 
 async def _drive(driven: Struck) -> None:
@@ -191,6 +199,7 @@ async def _drive(driven: Struck) -> None:
     if cut.moment is Moment.TICK:
         _at_tick(cut.number, driven.fire)
     await asyncio.wait({task}, timeout=PATIENCE)
+    driven.work.close()  # if it never began
     loop = asyncio.get_running_loop()
     if isinstance(loop, VirtualLoop):
         loop.no_alarms()

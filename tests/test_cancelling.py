@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
 
 from aioconn.lab import Faults
+from aioconn.policy import BACKOFF_CEILING, HEALTHY_AFTER
 from tests.cancelling import Cut, Moment, Way, cut_everywhere
 from tests.storm.clock import run
 from tests.storm.device import FakeDevice, Weather
@@ -167,8 +169,8 @@ class Alone:
         await self.device.destroy_all()
 
     async def one(self) -> None:
-        """One session, in step."""
-        await asyncio.sleep(10)
+        """One session, in step, and old enough for its end not to count against the path."""
+        await asyncio.sleep(HEALTHY_AFTER)
         assert await self.device.ask("in step?") == "in step?"
         assert len(self.fake.lines) == 1
         assert self.device.manager.statistics()["sessions_used"] == 1
@@ -290,6 +292,275 @@ def test_disconnect_all_cut_anywhere_has_closed_all(weather: Weather) -> None:
         await alone.device.destroy_all()
 
     run(main)
+
+
+# ---------------------------------------------------------------------- a pool, on a virtual clock
+
+
+class Pooled:
+    """A pool of two on a device that bears two. `whole` asserts that both can be had, in step, and nothing else is there."""
+
+    def __init__(self, size: int = 2, **defaults: Any) -> None:
+        self.fake = FakeDevice(**{"max_sessions": size, **defaults})
+        self.device = self.fake.device
+        self.size = size
+        self.pool: Any = None
+
+    async def open(self, **options: Any) -> None:
+        self.pool = await self.device.connect(
+            alias="pool", pool_size=self.size, **{"pool_timeout": 60.0, **options}
+        )
+
+    async def whole(self) -> None:
+        await asyncio.sleep(BACKOFF_CEILING)
+        pool = self.pool
+        async with contextlib.AsyncExitStack() as held:
+            leases = [
+                await held.enter_async_context(pool.acquire(timeout=1.0)) for _ in range(self.size)
+            ]
+            assert len({lease.number for lease in leases}) == self.size
+            for lease in leases:
+                assert await lease.ask(f"{lease.number}?") == f"{lease.number}?"
+        self.counts(idle=self.size)
+        await asyncio.sleep(HEALTHY_AFTER)  # the end of a session that is older does not count against the path
+
+    def counts(self, *, idle: int) -> None:
+        numbers = self.pool.statistics()
+        parts = ("busy", "opening", "settling", "closing", "waiting")
+        assert {part: numbers[part] for part in parts} == dict.fromkeys(parts, 0), numbers
+        assert numbers["idle"] == numbers["open"] == len(self.fake.lines) == idle, numbers
+        assert self.device.manager.statistics()["sessions_used"] == idle
+
+    async def nothing(self) -> None:
+        """Closed, everywhere, and to be had again."""
+        await asyncio.sleep(HEALTHY_AFTER)
+        self.counts(idle=0)
+
+    async def end(self) -> None:
+        await self.device.destroy_all()
+        assert not self.fake.lines
+        assert self.device.manager.statistics()["sessions_used"] == 0
+
+
+def pooled(scenario: Callable[[Pooled], Coroutine[Any, Any, None]], **keys: Any) -> None:
+    async def main() -> None:
+        world = Pooled(**keys)
+        await world.open()
+        await scenario(world)
+        await world.end()
+
+    run(main)
+
+
+async def hold(pool: Any, seconds: float) -> None:
+    async with pool.acquire():
+        await asyncio.sleep(seconds)
+
+
+def test_acquire_and_use_cut_anywhere_leave_the_pool_whole() -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            async with world.pool.acquire() as session:
+                assert await session.ask("one") == "one"
+                assert await session.ask("two") == "two"
+
+        await cut_everywhere(make, settle=world.whole, moments=ALL)
+
+    pooled(scenario)
+
+
+def test_acquire_by_hand_cut_anywhere_leaves_the_pool_whole() -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            lease = await world.pool.acquire(timeout=5)
+            try:
+                await lease.enter("config")
+            finally:
+                world.pool.release(lease)
+
+        await cut_everywhere(make, settle=world.whole, moments=ALL)
+
+    pooled(scenario)
+
+
+@pytest.mark.parametrize("grown", [False, True], ids=["opens one", "waits in line"])
+def test_acquire_that_waits_cut_anywhere_leaves_the_pool_whole(grown: bool) -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            others = [asyncio.ensure_future(hold(world.pool, 0.5)) for _ in range(world.size)] if grown else []
+            if not grown:
+                world.fake.kill_all()
+            await asyncio.sleep(0.1)
+            async with world.pool.acquire() as session:
+                await session.ask("mine")
+            assert all(other.done() for other in others[:1])
+
+        await cut_everywhere(make, settle=world.whole, moments=ALL)
+
+    pooled(scenario)
+
+
+def test_calls_on_a_pool_cut_anywhere_leave_it_whole() -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            assert await world.pool.ask("one") == "one"
+            assert await world.pool.ask("two", timeout=3) == "two"
+
+        await cut_everywhere(make, settle=world.whole, moments=ALL)
+
+    pooled(scenario)
+
+
+def test_calls_on_a_pool_cut_while_it_opens_sessions_leave_it_whole() -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            world.fake.kill_all()
+            await asyncio.gather(*[world.pool.ask(f"{number}") for number in range(4)])
+
+        ways = tuple(way for way in Way if way is not Way.SCOPE)  # which does not reach into what gather starts
+        await cut_everywhere(make, settle=world.whole, ways=ways, moments=ALL)
+
+    pooled(scenario)
+
+
+def test_calls_cut_while_a_session_is_checked_leave_the_pool_whole() -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            assert await world.pool.ask("after a check") == "after a check"
+
+        await cut_everywhere(make, settle=world.whole, moments=ALL)
+
+    pooled(scenario)
+
+
+@pytest.mark.parametrize(
+    "weather",
+    [Weather(), Weather(failed_recovery=1.0), Weather(hung_recovery=1.0)],
+    ids=["recovers", "fails to", "hangs"],
+)
+def test_calls_cut_anywhere_leave_the_pool_whole_whatever_becomes_of_the_session(weather: Weather) -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            world.fake.weather = weather
+            assert await world.pool.ask("one") == "one"
+
+        async def settle() -> None:
+            await asyncio.sleep(60)
+            world.fake.weather = Weather()
+            await world.whole()
+
+        await cut_everywhere(make, settle=settle, moments=ALL)
+
+    pooled(scenario)
+
+
+@pytest.mark.parametrize("word", ["close", "drain", "disconnect"])
+@pytest.mark.parametrize("weather", [Weather(), Weather(hung_goodbye=1.0)], ids=["polite", "hung"])
+@pytest.mark.parametrize("held", [False, True], ids=["idle", "held"])
+def test_closing_a_pool_cut_anywhere_has_closed_it(word: str, weather: Weather, held: bool) -> None:
+    async def scenario(world: Pooled) -> None:
+        leases: list[Any] = []
+
+        async def make() -> None:
+            world.fake.weather = weather
+            if word == "close":
+                await world.pool.close()
+            elif word == "drain":
+                await world.pool.drain(1.0)
+            else:
+                await world.device.disconnect_all()
+
+        async def settle() -> None:
+            await world.nothing()
+            for lease in leases:
+                world.pool.release(lease)  # the holder finds out, and gives back what is gone
+            world.counts(idle=0)
+            await refill()
+
+        async def refill() -> None:
+            world.fake.weather = Weather()
+            await world.open()
+            leases[:] = [await world.pool.acquire() for _ in range(2)]
+            if not held:
+                for lease in leases:
+                    world.pool.release(lease)
+                leases.clear()
+
+        await refill()
+        await cut_everywhere(make, settle=settle, moments=ALL)
+        for lease in leases:
+            world.pool.release(lease)
+
+    pooled(scenario)
+
+
+def test_opening_a_pool_cut_anywhere_leaves_nothing() -> None:
+    async def main() -> None:
+        world = Pooled()
+
+        async def settle() -> None:
+            await world.device.destroy_all()
+            await asyncio.sleep(HEALTHY_AFTER)
+            assert not world.fake.lines
+            assert world.device.manager.statistics()["sessions_used"] == 0
+
+        async def make() -> None:
+            await world.open()
+
+        await cut_everywhere(make, settle=settle, moments=ALL)
+
+    run(main)
+
+
+def test_waiting_for_a_place_of_the_device_cut_anywhere_leaves_both_pools_whole() -> None:
+    async def main() -> None:
+        world = Pooled(2)
+        await world.open()
+        other = await world.device.connect(alias="other", pool_size=1, pool_timeout=60.0)
+
+        async def make() -> None:
+            others = [asyncio.ensure_future(hold(world.pool, 0.3)) for _ in range(2)]
+            await asyncio.sleep(0.1)
+            assert await other.ask("word") == "word"
+            assert all(one.done() for one in others[:1])
+
+        async def settle() -> None:
+            await asyncio.sleep(HEALTHY_AFTER)
+            assert await world.pool.ask("here") == "here"
+            assert await other.ask("there") == "there"
+            await asyncio.sleep(1)
+            assert other.statistics()["waiting"] == world.pool.statistics()["waiting"] == 0
+            used = world.device.manager.statistics()["sessions_used"]
+            assert used == len(world.fake.lines) <= 2
+            async with world.pool.acquire(timeout=5), world.pool.acquire(timeout=5):
+                pass
+
+        await cut_everywhere(make, settle=settle, moments=ALL)
+        await world.device.destroy_all()
+
+    run(main)
+
+
+def test_resizing_while_callers_are_cut_leaves_the_pool_whole() -> None:
+    async def scenario(world: Pooled) -> None:
+        async def make() -> None:
+            world.pool.resize(1)
+            callers = [asyncio.ensure_future(world.pool.ask(f"{number}")) for number in range(3)]
+            try:
+                await asyncio.sleep(0)
+                world.pool.resize(2)
+                await world.pool.ask("mine")
+            finally:
+                for caller in callers:
+                    caller.cancel()
+
+        async def settle() -> None:
+            world.pool.resize(2)
+            await world.whole()
+
+        await cut_everywhere(make, settle=settle, moments=ALL)
+
+    pooled(scenario)
 
 
 # ---------------------------------------------------------------------- one connection, over real sockets

@@ -56,6 +56,7 @@ class PlayedLink:
         self.world = world
         self.streams: set[PlayedStream] = set()
         self.opening = 0
+        self.promised = 0
         self.closed = False
         self.goodbyes = 0
         self.most = 0
@@ -113,6 +114,10 @@ class World:
         return sum(len(link.streams) for link in self.made)
 
     @property
+    def promised(self) -> int:
+        return sum(link.promised for link in self.made)
+
+    @property
     def live(self) -> list[PlayedLink]:
         return [link for link in self.made if not link.closed]
 
@@ -133,24 +138,32 @@ class World:
         return link
 
     async def open_stream(self, link: PlayedLink) -> PlayedStream:
+        """Refused at once, as devices do; what is allowed takes longer."""
         link.opening += 1
+        promised = 0
         try:
-            for _ in range(self.turns):
-                await asyncio.sleep(0)
+            await asyncio.sleep(0)
             while link.dead and not link.closed:
                 await asyncio.sleep(0.01)
             if link.closed:
                 raise SessionBroken("the link is gone", device="r1", path="cli")
-            full = self.capacity is not None and len(link.streams) >= self.capacity
-            if full or (self.total is not None and self.standing >= self.total):
+            full = self.capacity is not None and len(link.streams) + link.promised >= self.capacity
+            if full or (self.total is not None and self.standing + self.promised >= self.total):
                 self.refusals += 1
                 raise ShellRefused("no", device="r1", path="cli")
+            promised = 1
+            link.promised += promised
+            for _ in range(self.turns):
+                await asyncio.sleep(0)
+            if link.closed:
+                raise SessionBroken("the link is gone", device="r1", path="cli")
             stream = PlayedStream(link)
             link.streams.add(stream)
             link.most = max(link.most, len(link.streams))
             return stream
         finally:
             link.opening -= 1
+            link.promised -= promised
 
     async def open(
         self, name: str = "", *, key: str = "cli", progress: Progress | None = None
@@ -346,6 +359,56 @@ async def test_what_was_learned_is_forgotten_after_a_while() -> None:
     assert world.idle()
 
 
+async def test_a_full_link_is_tried_again_after_a_while() -> None:
+    clock = Clock()
+    world = World(Links("r1", clock=clock, memory=300, lifetime=10_000))
+    world.capacity = 2
+    streams = [await world.open() for _ in range(3)]
+    await streams.pop().close()
+    world.capacity = 10
+    clock.now += 300
+    streams.append(await world.open())
+    assert world.links.statistics()["streams_per_link"] == [3]
+    for stream in streams:
+        stream.abort()
+    assert world.idle()
+
+
+async def test_nobody_joins_where_it_is_not_known_yet_how_many_there_may_be() -> None:
+    world = World()
+    world.capacity = 2
+    streams = await world.several(1)
+    world.turns = 12
+    tasks = [asyncio.ensure_future(world.open()) for _ in range(2)]
+    while not world.refusals:
+        await asyncio.sleep(0)
+    await turns(2)
+    assert world.links.has_room("cli")  # on the link that the refused one has begun
+    late = asyncio.ensure_future(world.open())
+    streams += await asyncio.gather(*tasks, late)
+    assert world.refusals == 1
+    assert world.links.statistics()["streams_per_link"] == [2, 2]
+    for stream in streams:
+        stream.abort()
+    assert world.idle()
+
+
+async def test_links_are_made_at_once_for_as_many_as_they_carry() -> None:
+    world = World()
+    world.capacity = 1
+    streams = await world.several(2)
+    assert not world.links.has_room("cli")
+    tasks = [asyncio.ensure_future(world.open()) for _ in range(3)]
+    await turns(2)
+    assert world.links.statistics()["links_opening"] == 3
+    assert not world.links.has_room("cli")
+    streams += await asyncio.gather(*tasks)
+    assert world.refusals == 1
+    for stream in streams:
+        stream.abort()
+    assert world.idle()
+
+
 async def test_a_device_that_opens_no_stream_at_all_is_asked_once() -> None:
     world = World()
     world.capacity = 0
@@ -367,6 +430,21 @@ async def test_a_device_that_is_full_teaches_nothing_about_links() -> None:
     world.total = 3
     streams.append(await world.open())
     assert world.links.statistics()["streams_per_link"] == [3]
+    for stream in streams:
+        stream.abort()
+    await world.becomes_idle()
+
+
+async def test_a_full_device_does_not_take_back_what_others_have_learned() -> None:
+    world = World()
+    world.capacity, world.total = 2, 4
+    streams = await world.several(4)
+    assert world.links.statistics()["streams_per_link"] == [2, 2]
+    refusals = world.refusals
+    with pytest.raises(ShellRefused):
+        await world.open()
+    assert world.refusals == refusals + 1
+    assert world.links.statistics()["streams_learned"] == {"cli": 2}
     for stream in streams:
         stream.abort()
     await world.becomes_idle()
@@ -399,6 +477,19 @@ async def test_a_device_that_refuses_with_a_text() -> None:
     assert not streams[2].refuse()
     for stream in streams:
         stream.abort()
+    assert world.idle()
+
+
+async def test_a_text_on_a_link_that_was_lost() -> None:
+    world = World()
+    streams = [await world.open() for _ in range(3)]
+    world.made[0].lose()
+    assert [stream.refuse() for stream in streams] == [
+        False,
+        True,
+        True,
+    ]  # a link of its own, those of others
+    assert world.links.statistics()["streams_learned"] == {}
     assert world.idle()
 
 
@@ -452,8 +543,22 @@ async def test_a_lost_link_is_forgotten_at_once() -> None:
     for stream in streams:
         await stream.close()
         stream.abort()
+    assert world.made[0].goodbyes == 0
     assert world.links.statistics()["streams_per_link"] == [1]
     await other.close()
+    assert world.idle()
+
+
+async def test_a_link_that_is_ending_takes_no_more() -> None:
+    world = World()
+    first = await world.open()
+    world.made[0].closed = True  # and has not told yet
+    assert not world.links.has_room("cli")
+    second = await world.open()
+    assert second.link is world.made[1]
+    world.made[0].lose()
+    first.abort()
+    second.abort()
     assert world.idle()
 
 
@@ -490,6 +595,21 @@ async def test_a_link_that_has_died_unnoticed_is_left() -> None:
     assert third.link is second.link
     for stream in (first, second, third):
         stream.abort()
+    assert world.idle()
+
+
+async def test_a_link_that_was_made_for_it_has_all_the_time_of_the_caller() -> None:
+    world = World(Links("r1", patience=0.01))
+
+    async def open_stream(link: PlayedLink) -> PlayedStream:
+        await asyncio.sleep(0.05)
+        return await world.open_stream(link)
+
+    async def admit() -> None: ...
+
+    stream = await world.links.open("cli", world.make_link, open_stream, progress=Progress(), admit=admit)
+    assert world.attempts == 1
+    stream.abort()
     assert world.idle()
 
 
@@ -687,6 +807,7 @@ async def test_close_tells_who_waits_to_be_admitted_and_who_opens_a_stream() -> 
     first = await world.open()
     world.turns = 20
     opening = asyncio.ensure_future(world.open())
+    await turns(2)
     world.links._links[0].until = 0.0  # too old: the next ones need a link of their own
     waiting = [asyncio.ensure_future(world.open("x")) for _ in range(2)]
     await turns(3)
@@ -694,6 +815,8 @@ async def test_close_tells_who_waits_to_be_admitted_and_who_opens_a_stream() -> 
     never.set()
     results = await asyncio.gather(opening, *waiting, return_exceptions=True)
     assert [type(result) for result in results] == [SessionClosed] * 3
+    await turns(5)
+    assert world.attempts == 1
     first.abort()
     await world.becomes_idle()
 
@@ -715,21 +838,36 @@ async def test_close_is_bounded_and_can_be_cancelled(monkeypatch: pytest.MonkeyP
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    await turns(3)
+    assert world.made[1].gone
+    assert not world.links._ending
     stream.abort()
     await world.becomes_idle()
 
 
+async def test_a_link_says_goodbye_once() -> None:
+    world = World()
+    stream = await world.open()
+    await asyncio.gather(world.links.close(), stream.close(), world.links.close())
+    assert world.made[0].goodbyes == 1
+    assert world.idle()
+
+
 async def test_abort_is_plain() -> None:
     world = World()
-    streams = await world.several(2)
-    closing = asyncio.ensure_future(streams[0].close())
+    kept, ending = await world.open(), await world.open(key="other")
+    world.made[1].hangs = True
+    closing = asyncio.ensure_future(ending.close())
     opening = asyncio.ensure_future(world.open(key="mgmt"))
-    await turns(2)
+    await turns(6)
+    assert world.links._ending
     world.links.abort()
     with pytest.raises(SessionClosed):
         await opening
     await closing
-    streams[1].abort()
+    await turns(3)
+    assert world.made[0].gone
+    kept.abort()
     await world.becomes_idle()
 
 

@@ -56,8 +56,6 @@ class Lane:
         due = 0.0
         if weather.delay or weather.jitter:
             due = self._loop.time() + weather.delay + weather.jitter * self._lot.random()
-        if self._queue:
-            due = max(due, self._queue[-1][0])
         self._queue.append((due, item))
         if item:
             self._queued += len(item)

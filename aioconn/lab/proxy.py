@@ -230,9 +230,6 @@ class Proxy:
             sock.close()
 
     def _arrived(self, crossing: Crossing) -> None:
-        if self._closed:
-            crossing.reset()
-            return
         self.accepted += 1
         self._live[crossing] = None
         crossing.unplugged = self._unplugged

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, overload
 
 from aioconn.connection import BaseConnection, State, service, streaming
-from aioconn.errors import AioconnError, Phase, PromptNotFound, SessionBroken, ShellRefused
+from aioconn.errors import AioconnError, DeviceBusy, Phase, PromptNotFound, SessionBroken, ShellRefused
 from aioconn.events import Unsolicited
-from aioconn.home import carry_iterator
+from aioconn.exclusive import Caller, Hold, here
+from aioconn.home import call_at_home, carry_acquiring, carry_iterator
 from aioconn.platforms.loader import load_platform
 from aioconn.platforms.model import Platform
 from aioconn.protocols import parsing
@@ -191,23 +192,44 @@ class CliConnection(BaseConnection[CliOptions]):
         should close the iterator (`contextlib.aclosing`): the session is then brought back in step.
         """
         self._check_usable()
-        async with contextlib.aclosing(
-            carry_iterator(self._home(), self._stream, command, timeout, reply)
-        ) as pieces:
-            async for piece in pieces:
-                yield piece
+        hold = await self._let_in("stream", self.options.timeout if timeout is None else timeout)
+        try:
+            async with contextlib.aclosing(
+                carry_iterator(self._home(), self._stream, command, timeout, reply)
+            ) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            if hold is not None:
+                hold.unmark()
+                call_at_home(self._home(), hold.release)
+
+    async def _let_in(self, kind: str, limit: float) -> Hold | None:
+        """A hold around what the caller's own code runs in between: his calls there pass exclusive work that waits."""
+        exclusivity = self._exclusivity
+        if exclusivity is None:
+            return None
+
+        async def hold(caller: Caller) -> Hold:
+            try:
+                async with asyncio.timeout(limit):
+                    return await exclusivity.hold(kind, caller=caller)
+            except TimeoutError:
+                raise DeviceBusy(
+                    f"{kind} was kept out for {limit:g} s: {exclusivity.blockers()}", **self._where()
+                ) from None
+
+        held = await carry_acquiring(self._home(), hold, Hold.release, here())
+        held.mark()
+        return held
 
     async def _stream(
         self, command: str, timeout: float | None, reply: Replies | None
     ) -> AsyncGenerator[str, None]:
         limit = self.options.timeout if timeout is None else timeout
-        exclusivity = self._exclusivity
-        entered = taken = False
+        taken = False
         try:
             async with asyncio.timeout(limit) as deadline:
-                if exclusivity is not None and not exclusivity.try_enter():
-                    await exclusivity.enter()
-                entered = True
                 await self._turn.take(self._in_transaction())
                 taken = True
                 await self._take_session(deadline.when() or 0.0)
@@ -216,15 +238,13 @@ class CliConnection(BaseConnection[CliOptions]):
                     yield piece
         except TimeoutError:
             if not taken:
-                raise self._kept_waiting("stream", command, limit, entered) from None
+                raise self._kept_waiting("stream", command, limit, entered=True) from None
             raise self._timed_out("stream", command, limit) from None
         finally:
             if self._state is State.BUSY and taken:
                 self._enter(State.READY)
             if taken:
                 self._turn.give()
-            if entered and exclusivity is not None:
-                exclusivity.leave()
 
     async def _stream_lines(
         self, command: str, limit: float, reply: Replies | None

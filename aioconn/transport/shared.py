@@ -37,7 +37,6 @@ class SharedLink:
 
     __slots__ = (
         "closing",
-        "ended",
         "full",
         "key",
         "link",
@@ -58,7 +57,6 @@ class SharedLink:
         self.refused = False  # one was; what the link does carry shows when none is being opened any more
         self.full: Capacity | None = None
         self.retiring = False  # takes no more
-        self.ended = False  # closed or given up by us
         self.closing: asyncio.Task[None] | None = None
         # whether this link carries anything at all; known when its first stream stands, or the last was refused
         self.proof: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
@@ -76,7 +74,7 @@ class SharedLink:
 
 
 Leave = Callable[[SharedLink, bool], "asyncio.Task[None] | None"]
-"""Gives a place back, politely or not; returns the task that closes the link if it was the last."""
+"""Gives a place back, politely or not; returns the task that closes the link, if it is being closed."""
 
 
 class SharedStream(Stream):

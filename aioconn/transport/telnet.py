@@ -193,11 +193,9 @@ class TelnetStream(Stream):
     def _on_timer(self) -> None:
         if self._lower is None:
             return
-        now = time.monotonic()
-        wait = self._last + self._keepalive - now
+        wait = self._last + self._keepalive - time.monotonic()
         if wait <= 0:
             self._lower.write(NOP)
-            self._last = now
             wait = self._keepalive
         self._timer = asyncio.get_running_loop().call_later(wait, self._on_timer)
 

@@ -166,7 +166,7 @@ class Exchange:
             return b""
         if self._words:
             # something got between the word and its prompt, or broke it
-            return self._send_word(match) if len(self._words) < _WORDS else b""
+            return self._send_word(match)
         if not self._has_echo():
             if self._discipline is Discipline.UNKNOWN:
                 self._echo_end, self.done = 0, match  # nothing is echoed here, a probe would not be either
@@ -250,6 +250,8 @@ class Exchange:
 
     def _send_word(self, match: PromptMatch) -> bytes:
         assert self._make_probe is not None
+        if len(self._words) == _WORDS:
+            return b""
         word = self._make_probe()
         if not self._words:
             self._suspected_at = match.begin
@@ -258,8 +260,9 @@ class Exchange:
 
     def _word_seen(self) -> bytes:
         reader = self._discipline is Discipline.READER
+        sent = len(self._words) if self._discipline is not Discipline.BOTH else 0
         boundary = self._words[-1].boundary(
-            self._buffer, self._answered_to, self._prompts, reader=reader, sent=len(self._words)
+            self._buffer, self._answered_to, self._prompts, reader=reader, sent=sent
         )
         if boundary is None:
             self.quiet_after = ECHO_LOST_QUIET
@@ -267,6 +270,8 @@ class Exchange:
         first = self._candidate
         if boundary.certain:
             self._finish(boundary.begin, boundary.match)
+        elif self._discipline is Discipline.BOTH and not boundary.prompted:
+            self.quiet_after = DOUBTFUL_QUIET_TTY  # it is yet to be read, and will be shown again then
         elif first is None or boundary.read_at != first.match.begin:
             self._candidate = boundary
             return self._send_word(boundary.match)

@@ -31,7 +31,8 @@ class Boundary:
     could have followed the echo. `read_at` is where the prompt begins behind which the line was read: two probes with
     nothing between them show the same place, the first as the prompt after it, the second as this. `rows` is the number
     of lines before a prompt, behind the echo or another prompt: at its prompt a device answers every probe alike. None
-    where something else stands there. `repeated` tells that the line was shown at once, and again when it was read.
+    where something else stands there. `prompted`: the line stands behind a prompt. `repeated`: it was shown at once, and
+    again when it was read.
     """
 
     begin: int
@@ -39,6 +40,7 @@ class Boundary:
     match: PromptMatch
     certain: bool
     rows: int | None = None
+    prompted: bool = True
     repeated: bool = False
 
 
@@ -73,7 +75,7 @@ class ProbeLine:
 
         `lead`: an empty line went ahead of the probe, so that a prompt stands before the echo of what was read, even
         where a tty has repeated it before. `sent` is how many probes have been sent, this one the last: a plain tty
-        shows a prompt for each at once.
+        shows a prompt for each at once; 0 where each is shown again when it is read.
         """
         match = prompts.at_end(data, start)
         if match is None:
@@ -85,7 +87,7 @@ class ProbeLine:
             return None
         exact = _is_blank(data, echo.end, match.begin)
         if not (reader or lead or exact):
-            return self._typed_ahead(data, start, prompts, match, sent)
+            return self._typed_ahead(data, start, prompts, match, sent) if sent else None
         begin, read_at, count = _prompts_before(
             data, start, echo, behind, prompts, match, at_most=1 if reader else 64
         )
@@ -99,6 +101,7 @@ class ProbeLine:
             match=match,
             certain=fresh or (count > 0 and (reader or lead or repeated)),
             rows=data.count(b"\n", echo.end, match.begin) if exact else None,
+            prompted=count > 0,
             repeated=repeated and count > 0,
         )
 

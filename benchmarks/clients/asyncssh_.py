@@ -50,12 +50,12 @@ class BareSsh(AsyncClient):
                 encoding=None,
             )
         # `asyncssh.connect` makes its options in a thread for each connection, even from ready ones
-        options = copy.copy(self._options)
+        options: Any = copy.copy(self._options)
         options.host, options.port = target.host, target.port
         loop = asyncio.get_running_loop()
         options.waiter = authenticated = loop.create_future()
         connection = asyncssh.SSHClientConnection(loop, options, wait="auth")
-        transport, _ = await loop.create_connection(lambda: connection, target.host, target.port)
+        transport: Any = (await loop.create_connection(lambda: connection, target.host, target.port))[0]
         if hasattr(transport, "max_size"):
             transport.max_size = 64 * 1024  # its default is a new buffer of 256 KiB for each read
         await authenticated

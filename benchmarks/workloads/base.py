@@ -35,8 +35,8 @@ class Sizes:
     workers: tuple[int, ...] = (8,)
     gate_tasks: tuple[int, ...] = (1, 10, 1000)
     waiters: tuple[int, ...] = (1000,)
-    cancels: tuple[int, ...] = (5000,)
-    milliseconds: tuple[int, ...] = (1000,)
+    cancels: tuple[int, ...] = (3000,)
+    milliseconds: tuple[int, ...] = (500,)
 
     @classmethod
     def names(cls) -> list[str]:

@@ -12,7 +12,7 @@ from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, pe
 from benchmarks.workloads.gate import SIZE, borrow, opened, shares
 
 _HOLD = 0.001
-_TIMES = 2  # as long as the other workloads that go on for a time
+_TIMES = 4  # as long as the other workloads that go on for a time
 
 
 class Fairness(Workload[PoolClient]):

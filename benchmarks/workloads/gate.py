@@ -85,7 +85,7 @@ class Gate(Workload[PoolClient]):
     title = "The gate of a pool"
     about = (
         f"A pool of {SIZE} whose sessions are open and need no work: a task borrows one, lets the loop turn once, gives"
-        " it back, and again, for a second. Waits are from asking to holding. Starved is who was never served; max ÷"
+        " it back, and again. Waits are from asking to holding. Starved is who was never served; max ÷"
         " mean is how much more the luckiest task got than the average one."
     )
     goal = "0.8 times the semaphore's turns with 1 and 10 tasks, 0.5 with 1,000, nobody starved"

@@ -22,9 +22,9 @@ _TURNS = 25  # of the loop, until a cancellation strikes; or
 _SECONDS = 0.008
 _AGAIN = 6  # turns until the second
 _STALL = 2.0  # seconds in which no call ends
-_GRACE = 1.5  # seconds in which no further session comes free
+_GRACE = 1.0  # seconds in which no further session comes free
 _OPENING, _CLOSING = 10.0, 2.0
-_BUDGET = 12.0  # seconds, after which a storm that is not over is taken as it is
+_BUDGET = 8.0  # seconds, after which a storm that is not over is taken as it is
 _SEED = 7
 _WAYS = ("cancelled", "cancelled twice", "timed out")
 
@@ -227,12 +227,15 @@ async def _to_be_had(pool: Pool) -> int:
         await leave.wait()
 
     holders = {asyncio.ensure_future(pool.turn(arrive)) for _ in range(SIZE)}
-    before = -1
-    while arrived < SIZE and arrived > before:
-        before = arrived
-        await asyncio.wait({asyncio.ensure_future(leave.wait())}, timeout=_GRACE)
+    leaving = asyncio.ensure_future(leave.wait())
+    before, since = -1, time.monotonic()
+    while arrived < SIZE and (arrived > before or time.monotonic() - since < _GRACE):
+        if arrived > before:
+            before, since = arrived, time.monotonic()
+        await asyncio.wait({leaving}, timeout=_GRACE / 10)
     had = arrived
     leave.set()
+    await leaving
     _, late = await asyncio.wait(holders, timeout=_CLOSING)
     for one in late:
         one.cancel()

@@ -17,7 +17,7 @@ class Workers(Workload[DeviceClient]):
     name = "workers"
     title = "Several callers on one device"
     about = (
-        "Each caller runs `show clock` again and again for a second, over SSH. aioconn gives them half as many sessions"
+        "Each caller runs `show clock` again and again over SSH. aioconn gives them half as many sessions"
         " in a pool; the others have no pool, so that each caller has a session of its own. Sessions are opened before"
         " the clock starts. With one link, they are shells on one SSH connection, where a client can do that."
     )

@@ -367,6 +367,8 @@ class TestCallerWhoIsGone:
         kept.clear()
         forget_the_destroyed(audit)
 
+    # Which Python 3.13 says of each generator that was left to a loop that has no time any more.
+    @pytest.mark.filterwarnings("ignore:.*object carry_iterator:pytest.PytestUnraisableExceptionWarning")
     @pytest.mark.parametrize("turns", [0, 3])
     async def test_an_iterator_that_nobody_closes_any_more(self, home: Loop, audit: LoopErrors, turns: int):
         closed = threading.Event()

@@ -393,10 +393,41 @@ async def test_cut(proxy: Proxy, server: Server, reset: bool) -> None:
     assert proxy.cut() == 0
 
 
+async def test_cut_while_it_connects(proxy: Proxy, server: Server) -> None:
+    for turns in range(10):
+        connecting = asyncio.ensure_future(Peer.connect(proxy.port))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        cut = proxy.cut()
+        client = await connecting
+        if not cut:
+            await eventually(lambda turns=turns: len(server.peers) > turns or proxy.live == 1)  # type: ignore[misc]
+            proxy.cut()
+        await client.rest()
+        client.close()
+        await eventually(lambda: proxy.live == 0)
+    for served in server.peers:
+        await served.rest()
+
+
+@LINUX
+async def test_closed_while_its_server_does_not_answer(proxy: Proxy) -> None:
+    proxy.unplug()
+    async with Proxy("127.0.0.1", proxy.port) as before:
+        client = await Peer.connect(before.port)
+        await eventually(lambda: before.live == 1)
+    await client.rest()
+    client.close()
+
+
 @LINUX
 async def test_unplugged_and_plugged_again(proxy: Proxy, server: Server) -> None:
     client, served = await pair(proxy, server)
+    proxy.to_client = Weather(stall=math.inf)
+    served.write(b"old ")
+    await asyncio.sleep(0.01)
     proxy.unplug()
+    proxy.to_client = CLEAR
     client.write(b"question")
     served.write(b"news")
     assert await client.silent()
@@ -406,7 +437,7 @@ async def test_unplugged_and_plugged_again(proxy: Proxy, server: Server) -> None
     assert not connecting.done()
     proxy.plug()
     assert await served.read(8) == b"question"
-    assert await client.read(4) == b"news"
+    assert await client.read(8) == b"old news"
     late = await connecting  # its first packet is sent again
     late.close()
     client.close()

@@ -420,7 +420,7 @@ async def test_no_line_free(pair: Any, protocol: str) -> None:
     await asyncio.sleep(0.02)
     await device.disconnect()
     assert (await waiting).connected
-    assert served.refusals == 1
+    assert served.logins == 2
 
 
 async def test_a_device_that_hangs_up_with_its_last_prompt() -> None:

@@ -209,6 +209,7 @@ async def test_a_nop_after_silence_on_both_sides(clock: Clock) -> None:
     for talk in (lambda: stream.write(b"x"), lambda: peer.feed(b"y"), lambda: peer.feed(DO + b"\x00")):
         clock.now += 0.009
         talk()
+        clock.now += 0.009
         peer.written = b""
         await asyncio.sleep(0.03)  # its timer goes off, and it sees that somebody has spoken
         assert peer.written == b""
