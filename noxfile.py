@@ -90,6 +90,9 @@ def first_working(pythons: Iterable[Path], version: str) -> Path | None:
     return None
 
 
+PYTHONS = find_pythons()
+
+
 def install(session: nox.Session, *groups: str) -> None:
     """The project, as it stands in this folder, and groups of development tools."""
     session.install("-e", ".[parse]", *nox.project.dependency_groups(PYPROJECT, *groups))
@@ -98,7 +101,7 @@ def install(session: nox.Session, *groups: str) -> None:
 # --- checks -------------------------------------------------------------------------------------------------
 
 
-@nox.session(python=find_pythons())
+@nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
     """The tests, on each Python found here. Arguments go to pytest."""
     install(session, "test")
@@ -141,6 +144,22 @@ def soak(session: nox.Session) -> None:
     """The tests that run for minutes, looking for what grows."""
     install(session, "test")
     session.run("pytest", "-m", "soak", "--timeout=3600", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def storm(session: nox.Session) -> None:
+    """A million random steps on pools, on a virtual clock. Arguments go to `python -m tests.storm`."""
+    install(session, "test")
+    session.run("python", "-m", "tests.storm", *(session.posargs or ("--steps", "1000000", "--eager")))
+    if not session.posargs:
+        session.run("pytest", "-m", "storm", "-k", "short", "tests/storm")
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Plants bugs in what shares sessions, one at a time: tests and storm have to notice. Arguments choose."""
+    install(session, "test")
+    session.run("python", "-m", "tests.storm.mutants", *session.posargs)
 
 
 # --- the package as its users get it ------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from aioconn.errors import (
     LimitReached,
     MissingDependency,
     MissingValue,
+    Phase,
     SessionBroken,
     SessionClosed,
     UsageError,
@@ -109,7 +110,6 @@ class Breaker:
         if self.retry_at or self._works_since is None:
             self._close()
             self._works_since = now
-        self._settle(now)
 
     def failed(self, holder: Hashable, error: BaseException, now: float) -> float:
         """It did not. Returns for how many seconds the path is closed because of that; 0 if this does not count.
@@ -120,7 +120,7 @@ class Breaker:
         outage = self._under_way.pop(holder, self._outage)
         if not isinstance(error, Exception) or isinstance(error, NOT_TRIED):
             return 0.0
-        if outage != self._outage and (self._permanent or not isinstance(error, PERMANENT)):
+        if outage != self._outage and not (self._is_worse(error) and self.retry_at):
             return 0.0
         return self._count(error, now)
 
@@ -154,6 +154,7 @@ class Breaker:
             f"failed {times}, the next attempt {when}; last: {_reason(self.last_error)}",
             device=device,
             path=path,
+            phase=(self.last_error.phase if isinstance(self.last_error, AioconnError) else None) or Phase.TCP,
             hint="put that right; connect() then tries at once" if self._permanent else None,
             last_error=self.last_error,
             retry_in=retry_in or 0.0,
@@ -165,6 +166,9 @@ class Breaker:
     def __repr__(self) -> str:
         last = f", last: {_reason(self.last_error)}" if self.last_error is not None else ""
         return f"<Breaker {self.state}, {self.failures} failures{last}>"
+
+    def _is_worse(self, error: BaseException) -> bool:
+        return isinstance(error, PERMANENT) and not self._permanent
 
     def _count(self, error: BaseException, now: float) -> float:
         self._settle(now)

@@ -177,7 +177,6 @@ class Budget:
         if (waiter := self._waiters.get(holder)) is not None:
             self._leave_line(waiter)
             self._forget(waiter.group)
-            self._serve(now)
             return
         if (place := self._places.pop(holder, None)) is None:
             return

@@ -25,6 +25,7 @@ from aioconn.request import Request
 C = TypeVar("C", bound=BaseConnection[Any])
 
 _NEVER = float("inf")
+_PAUSE = 1.0  # seconds after an attempt that ended before it began
 
 
 class Sessions(Generic[C]):
@@ -249,9 +250,10 @@ class Sessions(Generic[C]):
             if retry_at > now:
                 gate.pause(now, retry_at, lambda: _again(error))  # who waits now hears the thing itself
                 gate.pause(now, retry_at, refusal)
-            else:  # nothing of it will be right before somebody changes it: a new caller tries again
+            else:  # it was not even tried: nothing of it will be right before somebody changes something
                 gate.pause(now, _NEVER, lambda: _again(error))
-                gate.forgive()
+                retry_at = now + _PAUSE
+                gate.pause(now, retry_at, lambda: _again(error))
         if retry_at > now:
             self._wake_at(retry_at)
         gate.match(now)

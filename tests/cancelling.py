@@ -76,9 +76,10 @@ class SiblingFailed(Exception):
 class Struck:
     """Drives the work, counts its waits, and strikes when the time has come."""
 
-    def __init__(self, work: Coroutine[Any, Any, Any], cut: Cut) -> None:
+    def __init__(self, work: Coroutine[Any, Any, Any], cut: Cut, unbegun: bool) -> None:
         self.work = work
         self.cut = cut
+        self.unbegun = unbegun
         self.strike: Callable[[], object] | None = None
         self.task: asyncio.Task[Any] | None = None
         self.waits = 0
@@ -132,8 +133,8 @@ class Struck:
 
     def fire(self) -> None:
         """Strike, if the work still goes on."""
-        if self.strike is None:
-            self.early = True  # even the way has not begun
+        if self.strike is None or not (self.started or self.unbegun):
+            self.early = True
         elif not self.ended and not self.struck:
             self.struck = True
             self.place = self.place or (self._place() if self.started else "before it began")
@@ -147,20 +148,21 @@ async def cut_everywhere(
     undo: Callable[[Any], Awaitable[None]] | None = None,
     ways: tuple[Way, ...] = tuple(Way),
     moments: tuple[Moment, ...] = (Moment.WAITS, Moment.GRANTED),
+    unbegun: bool = True,
     stride: int = 1,
     limit: int = 2_000,
 ) -> Tally:
     """Cut `make()` at its wait number 0, 1, 2, ... until it ends uncut, in every way; `settle()` follows each.
 
-    `undo(result)` takes back what the work did when the cut came too late. `stride` is that of the turns of the loop.
-    Raises AssertionError with the cut in a note.
+    `undo(result)` takes back what the work did when the cut came too late. `stride` is that of the turns of the loop;
+    with `unbegun`, they may come before the work has begun. Raises AssertionError with the cut in a note.
     """
     tally = Tally()
     for way in ways:
         for moment in moments:
             for number in range(0, limit, stride if moment is Moment.TICK else 1):
                 cut = Cut(way=way, moment=moment, number=number)
-                if not await _cut_once(make, cut, settle, undo, tally):
+                if not await _cut_once(make, cut, settle, undo, tally, unbegun):
                     break
             else:
                 raise AssertionError(f"{way} at {moment}: still not through after {limit}")
@@ -173,10 +175,11 @@ async def _cut_once(
     settle: Callable[[], Awaitable[None]],
     undo: Callable[[Any], Awaitable[None]] | None,
     tally: Tally,
+    unbegun: bool,
 ) -> bool:
     """Whether the cut came before the work was through."""
     before = asyncio.all_tasks()
-    driven = Struck(make(), cut)
+    driven = Struck(make(), cut, unbegun)
     try:
         await _drive(driven)
         if driven.struck:
@@ -257,8 +260,9 @@ def _outcome(task: asyncio.Task[Any]) -> str:
 
 async def _timeout(driven: Struck) -> None:
     loop = asyncio.get_running_loop()
+    deadline = asyncio.timeout(None)
     try:
-        async with asyncio.timeout(None) as deadline:
+        async with deadline:
             driven.strike = lambda: deadline.reschedule(loop.time())
             await driven
     except TimeoutError:
@@ -318,9 +322,11 @@ _BODIES: dict[Way, Callable[[Struck], Coroutine[Any, Any, None]]] = {
 
 
 async def _tasks_gone(before: set[asyncio.Task[Any]]) -> None:
+    loop = asyncio.get_running_loop()
+    pause = 0.0 if isinstance(loop, VirtualLoop) else 0.005
     for _ in range(TURNS):
         if not asyncio.all_tasks() - before:
             return
-        await asyncio.sleep(0)
+        await asyncio.sleep(pause)
     left = asyncio.all_tasks() - before
     raise AssertionError("tasks are left behind\n" + "\n".join(map(stack, left)))

@@ -176,6 +176,18 @@ def test_a_wrong_password_counts_among_other_failures() -> None:
     assert isinstance(breaker.last_error, AuthenticationFailed)
 
 
+@pytest.mark.parametrize("error", [DOWN, AuthenticationFailed("wrong password")])
+def test_a_late_failure_of_any_kind_is_overruled_by_a_success(error: ConnectError) -> None:
+    breaker = failing()
+    breaker.attempt("late", 100.0, force=True)
+    breaker.attempt("next", 101.0, force=True)
+    breaker.failed("next", DOWN, 101.0)
+    breaker.attempt("good", 110.0, force=True)
+    breaker.succeeded("good", 110.0)
+    assert breaker.failed("late", error, 111.0) == 0.0
+    assert breaker.state is Circuit.CLOSED
+
+
 def test_a_lesser_failure_does_not_make_a_wrong_password_right() -> None:
     breaker = Breaker(Longest())
     breaker.attempt("a", 100.0)
@@ -273,6 +285,24 @@ def test_a_session_that_lived_was_a_success(lived: float, counts: bool) -> None:
     assert (breaker.state is Circuit.OPEN) is counts
 
 
+def test_how_long_a_session_lived_is_guessed_if_nobody_says() -> None:
+    breaker = Breaker(Longest())
+    assert breaker.lost(50.0) == 2.0
+    breaker.reset()
+    breaker.attempt("a", 100.0)
+    breaker.succeeded("a", 100.0)
+    assert breaker.lost(100.0 + HEALTHY_AFTER) == 0.0
+    breaker.reset()
+    assert breaker.lost(1000.0) == 2.0
+
+
+def test_an_early_loss_after_a_while_of_health_is_the_first_failure() -> None:
+    breaker = failing(3)
+    breaker.attempt("a", 200.0)
+    breaker.succeeded("a", 200.0)
+    assert breaker.lost(200.0 + HEALTHY_AFTER, lived=1.0) == 2.0
+
+
 def test_sessions_that_die_together_are_one_failure() -> None:
     breaker = Breaker(Longest())
     breaker.attempt("a", 100.0)
@@ -311,7 +341,7 @@ def test_the_refusal_says_what_happened_and_when_it_goes_on() -> None:
     breaker = failing(3)
     error = breaker.refusal("r1", "mgmt", 104.0)
     assert str(error) == (
-        "r1 via mgmt: failed 3 times in a row, the next attempt is due in 4.0 s; last: refused"
+        "r1 via mgmt [tcp]: failed 3 times in a row, the next attempt is due in 4.0 s; last: refused"
     )
     assert (error.retry_in, error.retry_at) == (4.0, 108.0)  # type: ignore[attr-defined]
     assert isinstance(error.last_error, HostUnreachable)
@@ -329,7 +359,7 @@ def test_the_refusal_after_a_wrong_password() -> None:
     breaker.failed("a", AuthenticationFailed("wrong password"), 0.0)
     error = breaker.refusal("r1", "mgmt", 60.0)
     assert str(error) == (
-        "r1 via mgmt: failed once, the next attempt is due in 840.0 s; last: wrong password"
+        "r1 via mgmt [auth]: failed once, the next attempt is due in 840.0 s; last: wrong password"
         " -> put that right; connect() then tries at once"
     )
 

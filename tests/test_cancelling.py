@@ -170,10 +170,11 @@ class Alone:
 
     async def one(self) -> None:
         """One session, in step, and old enough for its end not to count against the path."""
-        await asyncio.sleep(HEALTHY_AFTER)
+        await asyncio.sleep(BACKOFF_CEILING)
         assert await self.device.ask("in step?") == "in step?"
         assert len(self.fake.lines) == 1
         assert self.device.manager.statistics()["sessions_used"] == 1
+        await asyncio.sleep(HEALTHY_AFTER)
 
 
 ALL = (Moment.WAITS, Moment.GRANTED, Moment.TICK)
@@ -193,8 +194,8 @@ def test_connect_cut_while_it_waits_for_a_place_leaves_nothing() -> None:
 
         async def make() -> None:
             other = await alone.device.connect(alias="other")
-            leaving = asyncio.get_running_loop().call_later(0.5, lambda: closing.set())
             closing = asyncio.Event()
+            leaving = asyncio.get_running_loop().call_later(0.5, closing.set)
 
             async def leave() -> None:
                 await closing.wait()
@@ -288,7 +289,7 @@ def test_disconnect_all_cut_anywhere_has_closed_all(weather: Weather) -> None:
             alone.fake.weather = weather
 
         await open_three()
-        await cut_everywhere(make, settle=settle, moments=ALL)
+        await cut_everywhere(make, settle=settle, moments=ALL, unbegun=False)
         await alone.device.destroy_all()
 
     run(main)
@@ -298,7 +299,7 @@ def test_disconnect_all_cut_anywhere_has_closed_all(weather: Weather) -> None:
 
 
 class Pooled:
-    """A pool of two on a device that bears two. `whole` asserts that both can be had, in step, and nothing else is there."""
+    """A pool of two on a device that bears two. `whole` asserts that both can be had and are in step."""
 
     def __init__(self, size: int = 2, **defaults: Any) -> None:
         self.fake = FakeDevice(**{"max_sessions": size, **defaults})
@@ -315,14 +316,13 @@ class Pooled:
         await asyncio.sleep(BACKOFF_CEILING)
         pool = self.pool
         async with contextlib.AsyncExitStack() as held:
-            leases = [
-                await held.enter_async_context(pool.acquire(timeout=1.0)) for _ in range(self.size)
-            ]
+            leases = [await held.enter_async_context(pool.acquire(timeout=1.0)) for _ in range(self.size)]
             assert len({lease.number for lease in leases}) == self.size
             for lease in leases:
                 assert await lease.ask(f"{lease.number}?") == f"{lease.number}?"
         self.counts(idle=self.size)
-        await asyncio.sleep(HEALTHY_AFTER)  # the end of a session that is older does not count against the path
+        # the end of a session that is older does not count against the path
+        await asyncio.sleep(HEALTHY_AFTER)
 
     def counts(self, *, idle: int) -> None:
         numbers = self.pool.statistics()
@@ -387,7 +387,7 @@ def test_acquire_by_hand_cut_anywhere_leaves_the_pool_whole() -> None:
 def test_acquire_that_waits_cut_anywhere_leaves_the_pool_whole(grown: bool) -> None:
     async def scenario(world: Pooled) -> None:
         async def make() -> None:
-            others = [asyncio.ensure_future(hold(world.pool, 0.5)) for _ in range(world.size)] if grown else []
+            others = [asyncio.ensure_future(hold(world.pool, 0.5)) for _ in range(world.size * grown)]
             if not grown:
                 world.fake.kill_all()
             await asyncio.sleep(0.1)
@@ -417,7 +417,8 @@ def test_calls_on_a_pool_cut_while_it_opens_sessions_leave_it_whole() -> None:
             world.fake.kill_all()
             await asyncio.gather(*[world.pool.ask(f"{number}") for number in range(4)])
 
-        ways = tuple(way for way in Way if way is not Way.SCOPE)  # which does not reach into what gather starts
+        # a scope does not reach into what `gather` starts
+        ways = tuple(way for way in Way if way is not Way.SCOPE)
         await cut_everywhere(make, settle=world.whole, ways=ways, moments=ALL)
 
     pooled(scenario)
@@ -428,7 +429,11 @@ def test_calls_cut_while_a_session_is_checked_leave_the_pool_whole() -> None:
         async def make() -> None:
             assert await world.pool.ask("after a check") == "after a check"
 
-        await cut_everywhere(make, settle=world.whole, moments=ALL)
+        await world.device.destroy_all()
+        await world.open(check_after=1.0)
+        await world.whole()
+        tally = await cut_everywhere(make, settle=world.whole, moments=ALL)
+        assert any("Waiting" in place for place in tally.places)
 
     pooled(scenario)
 
@@ -487,7 +492,7 @@ def test_closing_a_pool_cut_anywhere_has_closed_it(word: str, weather: Weather, 
                 leases.clear()
 
         await refill()
-        await cut_everywhere(make, settle=settle, moments=ALL)
+        await cut_everywhere(make, settle=settle, moments=ALL, unbegun=False)
         for lease in leases:
             world.pool.release(lease)
 

@@ -33,10 +33,11 @@ async def eventually(condition: Callable[[], bool]) -> None:
 class Way:
     """A device, what it talks to, and the proxy between; `ends` is why sessions have ended by themselves."""
 
-    def __init__(self, device: aioconn.Device, served: LabDevice, proxy: Proxy) -> None:
+    def __init__(self, device: aioconn.Device, served: LabDevice, proxy: Proxy, keepalive: float) -> None:
         self.device = device
         self.served = served
         self.proxy = proxy
+        self.keepalive = keepalive
         self.ends: list[BaseException | None] = []
         device.listeners.add(self._hear)
 
@@ -48,10 +49,13 @@ class Way:
     def connected(self) -> bool:
         return self.device.is_connected()
 
-    async def version(self) -> str:
-        text: str = await self.device.execute("show version", timeout=DEADLINE)
-        assert "Version" in text
-        return text
+    async def connect(self) -> None:
+        await self.device.connect(keepalive=self.keepalive, close_timeout=0.2)
+        await self.check()
+
+    async def check(self) -> None:
+        """It answers."""
+        assert "Version" in await self.device.execute("show version", timeout=DEADLINE)
 
 
 Make = Callable[..., Awaitable[Way]]
@@ -68,9 +72,8 @@ async def way(lab: Lab) -> AsyncIterator[Make]:
             assert port is not None
             proxy = await stack.enter_async_context(Proxy("127.0.0.1", port))
             testbed = await stack.enter_async_context(aioconn.load(proxy.through(lab.testbed())))
-            made = Way(testbed["r1"], served, proxy)
-            await made.device.connect(keepalive=keepalive, close_timeout=0.2)
-            await made.version()
+            made = Way(testbed["r1"], served, proxy, keepalive)
+            await made.connect()
             return made
 
         yield make
@@ -85,7 +88,7 @@ async def test_ssh_notices_a_black_hole(way: Make) -> None:
     assert "keepalive" in str(error)
     made.proxy.to_client = made.proxy.to_server = CLEAR
     made.proxy.cut()
-    await made.version()
+    await made.connect()
     assert made.connected
 
 
@@ -95,7 +98,7 @@ async def test_ssh_asks_while_it_is_idle(way: Make) -> None:
     await eventually(lambda: made.proxy.bytes_to_server > before)
     await asyncio.sleep(5 * KEEPALIVE)  # longer than it waits for answers
     assert made.connected
-    await made.version()
+    await made.check()
 
 
 async def test_telnet_speaks_while_it_is_idle(way: Make) -> None:
@@ -104,7 +107,7 @@ async def test_telnet_speaks_while_it_is_idle(way: Make) -> None:
     await eventually(lambda: made.proxy.bytes_to_server - before >= 4)
     assert (made.proxy.bytes_to_server - before) % 2 == 0
     assert made.connected
-    await made.version()
+    await made.check()
     assert made.ends == []
 
 
@@ -114,7 +117,7 @@ async def test_a_raw_console_gets_no_nop(way: Make, keys: dict[str, Any]) -> Non
     before = made.proxy.bytes_to_server
     await asyncio.sleep(0.2)
     assert made.proxy.bytes_to_server == before
-    await made.version()
+    await made.check()
 
 
 @pytest.mark.parametrize("protocol", ["ssh", "telnet"])
@@ -126,7 +129,7 @@ async def test_zero_keeps_still(way: Make, protocol: str) -> None:
     made.proxy.to_client = made.proxy.to_server = CLEAR
     assert made.proxy.bytes_to_server == before
     assert made.connected
-    await made.version()
+    await made.check()
 
 
 @LINUX
@@ -140,7 +143,7 @@ async def test_telnet_notices_a_cable_that_was_pulled(way: Make, monkeypatch: py
     assert "timed out" in str(error)
     assert "is gone" in str(error)
     made.proxy.plug()
-    await made.version()
+    await made.connect()
 
 
 @LINUX
@@ -149,7 +152,7 @@ async def test_a_cable_that_is_plugged_in_again_in_time_costs_nothing(way: Make)
     made.proxy.unplug()
     await asyncio.sleep(2 * KEEPALIVE)
     made.proxy.plug()
-    await made.version()
+    await made.check()
     assert made.connected
     assert made.ends == []
     assert made.proxy.accepted == 1
@@ -170,7 +173,7 @@ async def test_a_pulled_cable_within_its_time(way: Make, protocol: str) -> None:
     elapsed = asyncio.get_running_loop().time() - started
     assert (7 if protocol == "ssh" else 10) < elapsed
     made.proxy.plug()
-    await made.version()
+    await made.connect()
 
 
 async def test_telnet_notices_a_device_that_restarted(way: Make) -> None:
@@ -178,4 +181,4 @@ async def test_telnet_notices_a_device_that_restarted(way: Make) -> None:
     made.proxy.cut(reset=True)
     await eventually(lambda: not made.connected)
     assert isinstance(made.ends[0], SessionBroken)
-    await made.version()
+    await made.connect()

@@ -33,3 +33,10 @@ def test_as_much_as_is_configured_is_no_lesson() -> None:
     lesson.settle(1.0, configured=3)
     assert lesson.sessions is None
     assert not lesson.confirmed(5, 1.0)
+
+
+def test_it_is_corrected_by_one_at_a_time() -> None:
+    lesson = Lesson()
+    lesson.refused(3, 0.0)
+    assert lesson.confirmed(9, 1.0)
+    assert lesson.sessions == 4

@@ -424,6 +424,17 @@ def test_whoever_waits_in_both_lines_counts_once() -> None:
     assert crowd.new()[2:] == ["b1", "c1"]
 
 
+def test_a_session_is_given_up_once() -> None:
+    crowd = Crowd(max_sessions=1)
+    crowd.ask("a1", "b1", "c1")
+    crowd.budget.yielding("a1")
+    crowd.budget.yielding("a1")
+    assert crowd.budget.hungry(TURN, "a") == "c"
+    assert crowd.budget.turn_over("a1", TURN) is None
+    crowd.give("a1", "b1")
+    assert crowd.new() == ["a1", "b1", "c1"]
+
+
 def test_nothing_is_given_up_for_oneself() -> None:
     crowd = Crowd(max_sessions=1)
     crowd.ask("a1", "a2")

@@ -393,6 +393,18 @@ async def test_nobody_joins_where_it_is_not_known_yet_how_many_there_may_be() ->
     assert world.idle()
 
 
+async def test_what_is_learned_while_a_link_is_made_counts_for_those_who_wait_for_it() -> None:
+    world = World()
+    world.capacity = 1
+    streams = await world.several(1)
+    streams += await world.several(3)  # two of them wait for one link when the third has learned
+    assert world.refusals == 3
+    assert world.links.statistics()["streams_per_link"] == [1, 1, 1, 1]
+    for stream in streams:
+        stream.abort()
+    assert world.idle()
+
+
 async def test_links_are_made_at_once_for_as_many_as_they_carry() -> None:
     world = World()
     world.capacity = 1
@@ -848,6 +860,7 @@ async def test_close_is_bounded_and_can_be_cancelled(monkeypatch: pytest.MonkeyP
 async def test_a_link_says_goodbye_once() -> None:
     world = World()
     stream = await world.open()
+    world.turns = 0
     await asyncio.gather(world.links.close(), stream.close(), world.links.close())
     assert world.made[0].goodbyes == 1
     assert world.idle()
@@ -864,9 +877,10 @@ async def test_abort_is_plain() -> None:
     world.links.abort()
     with pytest.raises(SessionClosed):
         await opening
-    await closing
-    await turns(3)
+    await turns(5)
+    assert closing.done()
     assert world.made[0].gone
+    assert world.made[1].gone
     kept.abort()
     await world.becomes_idle()
 

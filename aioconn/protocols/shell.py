@@ -152,6 +152,8 @@ class Shell:
                 self._after(talk, talk.feed(heard))
             elif talk.quiet_after is not None:
                 self._start_timer(talk.quiet_after)
+            if not talk.ended:
+                self.check()  # nobody would tell us again
             await waiter
         finally:
             self.end(talk)

@@ -287,10 +287,11 @@ class Exchange:
         return b""
 
     def _finish(self, begin: int, match: PromptMatch) -> None:
+        again = self._discipline is Discipline.BOTH
         for word in self._words[:-1]:
             # a log message came between, or a silence: the first word was read where the output ended
-            if self._discipline is Discipline.READER or word.answer is not None:
-                first = word.read_at(self._buffer, self._answered_to, self._prompts, match)
+            if again or self._discipline is Discipline.READER or word.answer is not None:
+                first = word.read_at(self._buffer, self._answered_to, self._prompts, match, again=again)
                 begin = begin if first is None else min(begin, first)
         if self._ended_at is not None:
             begin = min(begin, self._ended_at)

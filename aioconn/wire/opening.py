@@ -101,9 +101,10 @@ class Opening:
     def _learn(self, match: PromptMatch) -> None:
         if not self._lines or (echo := self._last_echo()) is None:
             return
-        if echo.before and (echo.before == match.text or self._prompts.tail(echo.before) is not None):
+        if echo.before and (before := self._prompts.at_end(echo.before.encode())) is not None:
             self.discipline = Discipline.READER if echo.count == 1 else Discipline.BOTH
-            self.done = match
+            # another name is a line of the output that looks like a prompt, unless it stays the last word
+            self.done = match if match.host == before.host else None
         elif not echo.before and (self._repeated_prompt() is not None or self._is_answered(echo.rest)):
             # a prompt for each of the lines, after all the echoes
             self.discipline, self.done = Discipline.TYPING, match

@@ -159,13 +159,14 @@ class ProbeLine:
         return Boundary(begin=places[-1], read_at=places[0], match=match, certain=False, rows=rows.pop())
 
     def read_at(
-        self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch
+        self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch, *, again: bool = False
     ) -> int | None:
         """Where the prompt begins at which this line was read, whatever came after it; None if it shows none.
 
-        For a reader's echo, or a probe that has an answer.
+        For a reader's echo, or a probe that has an answer. `again`: what was read is the last that shows it.
         """
-        for line in self._lines(self.answer or self.token, data, start):
+        lines = list(self._lines(self.answer or self.token, data, start))
+        for line in reversed(lines) if again else lines:
             if self.answer is not None:
                 return self._read_before(line, data, start, prompts, match)
             if behind := _before(line.shown, self.line):

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from benchmarks.clients.pool import PoolClient
+from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
 from benchmarks.workloads.gate import SIZE, borrow, opened, shares
@@ -47,9 +48,8 @@ class Fairness(Workload[PoolClient]):
     def run(self, client: PoolClient, case: Case, targets: Sequence[Target]) -> Metrics:
         async def work() -> Metrics:
             pool = await opened(client, SIZE, targets)
-            borrowers, _ = await borrow(
-                pool, case.amounts["tasks"], case.amounts["milliseconds"] / 1e3, hold_a_while
-            )
+            seconds = case.amounts["milliseconds"] / 1e3
+            borrowers = await borrow(pool, case.amounts["tasks"], seconds, hold_a_while, Meter())
             await pool.close()
             waits = sorted(wait for one in borrowers for wait in one.waits)
             return {

@@ -38,7 +38,7 @@ class Cell:
 
     def faults(self, rng: random.Random) -> Faults:
         """What the device does from now on."""
-        pieces = rng.randint(2, 9) if rng.random() < 0.05 else 0
+        pieces = rng.randint(2, 30) if rng.random() < 0.03 else 0
         if not self.hard:
             return Faults(
                 latency=rng.choice((0.0, rng.uniform(0, EASY_THINK / 2))),

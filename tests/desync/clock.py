@@ -8,18 +8,16 @@ and a machine that is busy with something else makes no device look slower than 
 from __future__ import annotations
 
 import asyncio
-import os
 import selectors
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-# Bytes sent over loopback are with the receiver when the call returns, unless the kernel has put that off: it gets so
-# many chances, and now and then (the first jump, and one in a hundred) a moment of real time.
-_CHANCES = 3
+# Bytes sent over loopback are with the receiver when the call returns, unless the kernel has put that off, which has
+# not been seen: it gets a second look, and once in so many jumps a moment of real time.
 _MOMENT = 0.001
-_NOW_AND_THEN = 100
+_NOW_AND_THEN = 50
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
@@ -56,12 +54,8 @@ class _JumpingSelector(selectors.BaseSelector):
             return ready
         if self.held or timeout is None:
             return self._wait(timeout)
-        for _ in range(_CHANCES):
-            os.sched_yield()
-            if ready := self._inner.select(0):
-                return ready
         self._jumps += 1
-        if self._jumps % _NOW_AND_THEN == 1 and (ready := self._inner.select(_MOMENT)):
+        if ready := self._inner.select(0 if self._jumps % _NOW_AND_THEN else _MOMENT):
             return ready
         self.now += timeout
         return []

@@ -24,6 +24,7 @@ from tests.desync.tap import TappedConnection
 
 ANY = ("cisco_iosxe", "linux", "juniper_junos", "arista_eos", "cisco_iosxe", "cisco_nxos")
 TTY = ("linux", "juniper_junos", "arista_eos", "linux", "cisco_nxos", "juniper_junos")
+SSH = 0.25
 SAMPLES = 5
 
 
@@ -211,7 +212,7 @@ async def storm(cells: Iterable[Cell], *, cuts: int, sessions: int, seed: int) -
                 await lab.add(
                     name,
                     personality=kinds[place % len(kinds)],
-                    protocols=(("telnet", "ssh")[rng.random() < 0.4],),
+                    protocols=("ssh" if rng.random() < SSH else "telnet",),
                     commands={one.command: one.text for one in asked[name]},
                     echo=tally.cell.echo,
                     interrupt=tally.cell.interrupt,

@@ -15,7 +15,9 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--world", type=int, help="one world again, by the number that a failure told")
-    parser.add_argument("--eager", action="store_true", help="every other world with eager tasks (Python 3.12)")
+    parser.add_argument(
+        "--eager", action="store_true", help="every other world with eager tasks (Python 3.12)"
+    )
     parser.add_argument("--quiet", action="store_true", help="no progress")
     chosen = parser.parse_args()
     if chosen.world is not None:

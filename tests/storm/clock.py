@@ -75,9 +75,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping.alarms.clear()
 
 
-def run(
-    main: Callable[[], Coroutine[Any, Any, R]], *, horizon: float = HORIZON, eager: bool = False
-) -> R:
+def run(main: Callable[[], Coroutine[Any, Any, R]], *, horizon: float = HORIZON, eager: bool = False) -> R:
     """Run `main()` on a virtual clock, for at most `horizon` virtual seconds; nothing may be left when it ends."""
     errors: list[dict[str, Any]] = []
     loop = VirtualLoop(horizon=horizon)

@@ -73,8 +73,19 @@ class Line:
     """One session, as the device sees it. Words come in, and go out in their order, each after a while."""
 
     __slots__ = (
-        "alive", "connection", "device", "due", "heard", "inbox", "known_dead", "mode", "number", "reader", "unanswered",
-    )  # fmt: skip
+        "alive",
+        "connection",
+        "device",
+        "due",
+        "heard",
+        "inbox",
+        "known_dead",
+        "left",
+        "mode",
+        "number",
+        "reader",
+        "unanswered",
+    )
 
     def __init__(self, device: FakeDevice, connection: FakeConnection, number: int) -> None:
         self.device = device
@@ -82,6 +93,7 @@ class Line:
         self.number = number
         self.alive = True
         self.heard = True  # the connection knows whether it lives
+        self.left = False  # the connection has given it up
         self.known_dead = 0  # the turn of the loop in which the connection got to know
         self.mode = "exec"
         self.due = 0.0
@@ -188,7 +200,7 @@ class FakeDevice:
 
     def leave(self, line: Line) -> None:
         """The connection is gone, and whoever reads from it finds that out."""
-        line.alive, line.heard = False, True
+        line.alive, line.heard, line.left = False, True, True
         line.wake()
         self.lines.pop(line, None)
         self.ghosts.pop(line, None)
@@ -285,11 +297,11 @@ class FakeConnection(BaseConnection[BaseOptions]):
 
     async def _close(self) -> None:
         server = self.server
-        if self._line is not None:
+        if self._line is not None and not self._line.left:
             loop = asyncio.get_running_loop()
             server.goodbyes[self] = loop.time()
             ended = self._ended = loop.create_future()
-            if not server.happens(server.weather.hung_goodbye):
+            if self._line.heard and not server.happens(server.weather.hung_goodbye):
                 loop.call_later(server.weather.goodbye, self._end)
             try:
                 await ended

@@ -260,21 +260,19 @@ class Driver:
             self.world.drain(pool, self.rng.choice([0.01, 0.5, 5.0]))
 
     def weather(self) -> None:
-        rng = self.rng
-        name, changes, lasting = rng.choice(
-            [
-                ("down", {"down": True}, 130.0),
-                ("silent", {"silent": True}, 200.0),
-                ("slow to connect", {"connect": 3.0}, 130.0),
-                ("logins lost", {"lost_logins": 0.6}, 130.0),
-                ("few lines", {"vty_limit": 1}, 700.0),
-                ("wrong password", {"wrong_password": True}, 1_000.0),
-                ("failing recoveries", {"failed_recovery": 0.7}, 60.0),
-                ("hung recoveries", {"hung_recovery": 0.7}, 60.0),
-                ("hung goodbyes", {"hung_goodbye": 0.7}, 60.0),
-                ("failing checks", {"failed_check": 0.7}, 60.0),
-            ]
-        )
+        kinds: list[tuple[str, dict[str, Any], float]] = [
+            ("down", {"down": True}, 130.0),
+            ("silent", {"silent": True}, 200.0),
+            ("slow to connect", {"connect": 3.0}, 130.0),
+            ("logins lost", {"lost_logins": 0.6}, 130.0),
+            ("few lines", {"vty_limit": 1}, 700.0),
+            ("wrong password", {"wrong_password": True}, 1_000.0),
+            ("failing recoveries", {"failed_recovery": 0.7}, 60.0),
+            ("hung recoveries", {"hung_recovery": 0.7}, 60.0),
+            ("hung goodbyes", {"hung_goodbye": 0.7}, 60.0),
+            ("failing checks", {"failed_check": 0.7}, 60.0),
+        ]
+        name, changes, lasting = self.rng.choice(kinds)
         self.bad_weather += 1
         self.world.log(f"weather: {name}")
         self.world.turn(lasting=lasting, **changes)

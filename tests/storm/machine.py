@@ -39,7 +39,12 @@ class PoolMachine(RuleBasedStateMachine):
         check_after=st.sampled_from([0.5, 30.0]),
     )
     def begin(
-        self, sizes: tuple[int, ...], most: int | None, rate: int | None, pool_timeout: float, check_after: float
+        self,
+        sizes: tuple[int, ...],
+        most: int | None,
+        rate: int | None,
+        pool_timeout: float,
+        check_after: float,
     ) -> None:
         setup = Setup(
             sizes=sizes,

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import concurrent.futures
+import functools
 import os
 import shutil
 import subprocess
@@ -28,7 +29,17 @@ STEPS = 30_000
 PATIENCE = 600.0
 """Seconds after which a run counts as hung, which is to be caught as well."""
 
-TESTS = ("tests/test_gate.py", "tests/test_limits.py", "tests/test_breaker.py", "tests/test_pool.py")
+TESTS = (
+    "tests/test_gate.py",
+    "tests/test_limits.py",
+    "tests/test_limits_model.py",
+    "tests/test_line.py",
+    "tests/test_lesson.py",
+    "tests/test_breaker.py",
+    "tests/test_admission.py",
+    "tests/test_pool.py",
+)
+KNOWN = ("tests/test_known_bugs.py", "tests/test_cancelling.py")
 COPIED = ("aioconn", "tests", "tools", "pyproject.toml", "README.md")
 
 
@@ -52,16 +63,20 @@ def misplaced(mutants: Sequence[Mutant] = MUTANTS) -> list[str]:
     return found
 
 
-def commands() -> list[tuple[str, list[str]]]:
-    present = [test for test in TESTS if (ROOT / test).exists()]
+def commands(only: str = "") -> list[tuple[str, list[str]]]:
+    """What is run on a mutant, the quickest first."""
     pytest = ["-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "--timeout=60"]
-    return [
-        ("tests", [*pytest, *present]),
-        ("storm", ["-m", "tests.storm", "--quiet", "--steps", str(STEPS), "--seed", "11"]),
+    storm = ["-m", "tests.storm", "--quiet", "--seed", "11", "--steps"]
+    whole = [
+        ("storm", [*storm, str(STEPS // 6)]),
+        ("tests", [*pytest, *(test for test in TESTS if (ROOT / test).exists())]),
+        ("known bugs", [*pytest, *(test for test in KNOWN if (ROOT / test).exists())]),
+        ("storm", [*storm, str(STEPS)]),
     ]
+    return [(name, arguments) for name, arguments in whole if only in name]
 
 
-def try_one(mutant: Mutant | None) -> Verdict:
+def try_one(mutant: Mutant | None, only: str = "") -> Verdict:
     """Plant it in a copy, run everything until something complains. None: the package as it is."""
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="aioconn-mutant-") as folder:
@@ -75,12 +90,10 @@ def try_one(mutant: Mutant | None) -> Verdict:
         if mutant is not None:
             place = copy / "aioconn" / mutant.file
             place.write_text(place.read_text().replace(mutant.old, mutant.new))
-        for name, arguments in commands():
+        for name, arguments in commands(only):
             told = run(arguments, copy)
             if told is not None:
-                return Verdict(
-                    mutant=mutant or NOTHING, by=name, seconds=time.monotonic() - begun, told=told
-                )
+                return Verdict(mutant=mutant or NOTHING, by=name, seconds=time.monotonic() - begun, told=told)
     return Verdict(mutant=mutant or NOTHING, by="", seconds=time.monotonic() - begun)
 
 
@@ -109,19 +122,23 @@ NOTHING = Mutant("", "", "", "the package as it is")
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.storm.mutants", description=__doc__)
     parser.add_argument("words", nargs="*")
+    parser.add_argument("--only", default="", help="what to run: storm, tests or known bugs")
     parser.add_argument("--verbose", action="store_true", help="what each was caught by")
     chosen = parser.parse_args()
     if wrong := misplaced():
         print("\n".join(wrong), file=sys.stderr)
         return 2
-    mutants = [mutant for mutant in MUTANTS if not chosen.words or any(word in str(mutant) for word in chosen.words)]
-    if (sound := try_one(None)).by:
+    mutants = [
+        mutant for mutant in MUTANTS if not chosen.words or any(word in str(mutant) for word in chosen.words)
+    ]
+    if (sound := try_one(None, chosen.only)).by:
         print(f"the {sound.by} complain of the package as it is:\n{sound.told}", file=sys.stderr)
         return 2
-    print(f"{len(mutants)} mutants, each against {', '.join(name for name, _ in commands())}", flush=True)
+    runs = ", ".join(name for name, _ in commands(chosen.only))
+    print(f"{len(mutants)} mutants, each against: {runs}", flush=True)
     verdicts = []
     with concurrent.futures.ThreadPoolExecutor(2) as two:
-        for verdict in two.map(try_one, mutants):
+        for verdict in two.map(functools.partial(try_one, only=chosen.only), mutants):
             verdicts.append(verdict)
             word = f"caught by {verdict.by}" if verdict.by else "SURVIVED"
             print(f"{word:<16} {verdict.seconds:6.1f} s  {verdict.mutant}", flush=True)

@@ -16,4 +16,445 @@ class Mutant(NamedTuple):
         return f"{self.file}: {self.purpose}"
 
 
-MUTANTS: tuple[Mutant, ...] = ()
+GATE = (
+    ("if not idle or self._waiters:", "if not idle:", "newcomers overtake those who wait"),
+    (
+        "        if now - member.since > self._check_after:\n            return None\n",
+        "",
+        "what was idle for long is not checked when nobody waits",
+    ),
+    (
+        "        self._waiters.append(waiter)\n",
+        "        self._waiters.appendleft(waiter)\n",
+        "last come, first served",
+    ),
+    (
+        "        self._waiters.append(waiter)\n        self.match(now)\n",
+        "        self._waiters.append(waiter)\n        self._grow(now)\n",
+        "who comes while one is idle and stale is not matched",
+    ),
+    (
+        "            self._waiters.remove(waiter)\n            self._abandon_needless()\n",
+        "            self._waiters.remove(waiter)\n",
+        "openings that nobody needs any more keep asking for a place",
+    ),
+    (
+        "if waiter.deadline > now)\n            self.counters",
+        "if waiter.deadline >= now)\n            self.counters",
+        "those whose deadline is now are told and stay in line",
+    ),
+    (
+        "                waiter.fail(functools.partial(error, waiter))\n",
+        "                waiter.fail(functools.partial(error, waiter))\n                break\n",
+        "one deadline is told at a time",
+    ),
+    (
+        "        return min((waiter.deadline for waiter in self._waiters), default=None)",
+        "        return None",
+        "only the first deadline is looked at",
+    ),
+    (
+        "        if member.stage is not Stage.LEASED:\n            return\n        member.served",
+        "        member.served",
+        "what is closing is given back all the same",
+    ),
+    (
+        "        if clean:\n            self.free(member, now)\n        elif",
+        "        if clean or alive:\n            self.free(member, now)\n        elif",
+        "a dirty session goes to the next caller",
+    ),
+    (
+        "            self._enter(member, Stage.SETTLING, now)\n            self.work.append((Task.SETTLE, member))",
+        "            self._enter(member, Stage.SETTLING, now)",
+        "a dirty session is never settled",
+    ),
+    (
+        '            self.close_member(member, "closed", now)\n        elif len',
+        "            pass\n        elif len",
+        "what comes back to a closed pool stays open",
+    ),
+    (
+        '            self.close_member(member, "surplus", now)\n        elif now',
+        "            pass\n        elif now",
+        "what is too many when it comes back is lost",
+    ),
+    (
+        "        elif len(self.members) - self._stages[Stage.CLOSING] > self.size:",
+        "        elif len(self.members) > self.size:",
+        "closing ones count against the size: too many are closed",
+    ),
+    (
+        '        elif now >= member.expires:\n            self.close_member(member, "lifetime", now)\n        else:',
+        "        else:",
+        "a busy session lives for ever",
+    ),
+    (
+        "            self._drop_gone()\n            waiters = self._waiters\n",
+        "            waiters = self._waiters\n",
+        "a session is handed to somebody who has gone",
+    ),
+    (
+        '                self.close_member(member, "yielded", now)\n            elif waiters:',
+        "                self._enter(member, Stage.IDLE, now)\n            elif waiters:",
+        "what should be given up for others is kept, and forgotten",
+    ),
+    (
+        "            if self._yields(member, bool(waiters)):",
+        "            if False:",
+        "nothing is given up for others at release",
+    ),
+    (
+        "                waiters.popleft().grant(member)\n                if not",
+        "                waiters.pop().grant(member)\n                if not",
+        "a session that comes back goes to the last in line",
+    ),
+    (
+        "                waiters.popleft().grant(member)\n                if not",
+        "                waiters[0].grant(member)\n                if not",
+        "who is served stays in line",
+    ),
+    (
+        "                self._enter(member, Stage.IDLE, now)\n                self.idle.append(member)",
+        "                self._enter(member, Stage.IDLE, now)",
+        "what comes back is idle and found by nobody",
+    ),
+    (
+        "        self.free(member, now)\n        self.match(now)\n\n    def failed",
+        "        self.free(member, now)\n\n    def failed",
+        "after an opening that succeeds again no more are opened",
+    ),
+    (
+        "        self.forgive()\n        self.free(member, now)",
+        "        self.free(member, now)",
+        "after a failure it stays careful for ever",
+    ),
+    (
+        "        self._leave(member)\n        self.counters.open_failed += 1",
+        "        self.counters.open_failed += 1",
+        "a failed opening keeps its slot",
+    ),
+    (
+        "        if self.hopeless:\n            waiting =",
+        "        if False:\n            waiting =",
+        "who cannot be served in time is not told",
+    ),
+    (
+        '            self.close_member(member, "dirty", now)\n        self.match(now)',
+        "            self.free(member, now)\n        self.match(now)",
+        "what could not be settled is handed out",
+    ),
+    (
+        '            self.close_member(member, "dirty", now)\n        self.match(now)',
+        "            self._leave(member)\n        self.match(now)",
+        "what could not be settled is forgotten, not closed",
+    ),
+    (
+        "            self.idle.remove(member)\n            self.drop(member, now)",
+        "            self.drop(member, now)",
+        "a lost session stays among the idle ones",
+    ),
+    (
+        "        if member.stage is Stage.IDLE:  # whoever",
+        "        if False:  # whoever",
+        "the end of an idle session is not noticed",
+    ),
+    (
+        "        self._leave(member)\n        self.match(now)\n\n    # ----",
+        "        self._leave(member)\n\n    # ----",
+        "a slot that comes free wakes nobody",
+    ),
+    (
+        "            elif now - member.since > self._check_after:\n                if",
+        "            elif False:\n                if",
+        "what was idle for long is handed out unchecked",
+    ),
+    (
+        "        if self.closed or now < self.retry_at:\n            return\n        coming",
+        "        if self.closed:\n            return\n        coming",
+        "the path is tried before its time",
+    ),
+    (
+        "        lacking = min(len(self._waiters) - coming, self.size - len(self.members))",
+        "        lacking = len(self._waiters) - coming",
+        "more are opened than the size",
+    ),
+    (
+        "            lacking = 1 if not self._stages[Stage.OPENING] else 0",
+        "            pass",
+        "after a failure all are tried at once",
+    ),
+    (
+        '            self.close_member(self.idle[0], "surplus", now)\n        self.match(now)',
+        '            self.close_member(self.idle[0], "surplus", now)',
+        "a larger size wakes nobody",
+    ),
+    (
+        "        while self.idle and len(self.members) - self._stages[Stage.CLOSING] > size:",
+        "        while False:",
+        "a smaller size leaves the idle ones open",
+    ),
+    (
+        "            if not waiter.done:\n                waiter.fail(error)\n        for",
+        "            if False:\n                waiter.fail(error)\n        for",
+        "who waits is not told of the close",
+    ),
+    (
+        "is Stage.OPENING:\n                self.work.append((Task.ABANDON, member))\n\n    def open",
+        "is Stage.OPENING:\n                pass\n\n    def open",
+        "what is being opened goes on in a closed pool",
+    ),
+    (
+        "        self._leave(member)\n        self.match(now)\n\n    def _replaced",
+        "        self._leave(member)\n\n    def _replaced",
+        "a session that was lost wakes nobody",
+    ),
+)
+
+WAITING = (
+    (
+        "                sessions.give(granted)  # as",
+        "                pass  # as",
+        "what was granted to somebody cancelled is lost",
+    ),
+    (
+        "                sessions.give(granted)  # as",
+        "                gate.free(granted, sessions.now())  # as",
+        "what was granted to somebody cancelled goes on unseen, though it may be dead",
+    ),
+    (
+        "                gate.withdraw(caller, sessions.now())\n",
+        "                pass\n",
+        "who is cancelled stays in line",
+    ),
+    (
+        "        self._watch(caller.deadline)\n",
+        "",
+        "deadlines are not watched",
+    ),
+    (
+        "        if nearest is not None:\n            self._watch(nearest)",
+        "        if False:\n            self._watch(nearest)",
+        "after one deadline no other is watched",
+    ),
+    (
+        "        if deadline < self._expires_at:",
+        "        if self._expiry is None:",
+        "a deadline that is nearer is not seen",
+    ),
+    (
+        "        if gate.closed:\n            raise self.closed()\n",
+        "",
+        "one may wait in line of a closed pool",
+    ),
+    ("        self._refuse_deadlock()\n", "", "whoever waits for himself is not told"),
+)
+
+SESSIONS = (
+    (
+        "clean=session.clean, alive=session.connected)",
+        "clean=session.connected, alive=session.connected)",
+        "a session in the middle of something counts as clean",
+    ),
+    (
+        "        if self.gate.work:\n            self.work()\n        if self._tidying",
+        "        if self._tidying",
+        "what a release asks for is not done",
+    ),
+    (
+        "        if self._quiet is not None:\n            self._check_quiet()\n\n    def left",
+        "\n    def left",
+        "a close does not hear that the last one came back",
+    ),
+    (
+        "                if member.stage is Stage.IDLE:\n                    self.gate.lost",
+        "                if False:\n                    self.gate.lost",
+        "the end of an idle session is not told to the gate",
+    ),
+    (
+        "            self._environment.yielding(member.session)\n",
+        "",
+        "what is given up for another group may fall back to the giver",
+    ),
+    (
+        "                async with asyncio.timeout(timeout):\n                    await self._quiet",
+        "                await self._quiet",
+        "a close waits for ever for what is not given back",
+    ),
+    (
+        "            self._quiet.set_result(None)\n        for task in self.tasks:\n            task.cancel()",
+        "            self._quiet.set_result(None)",
+        "a cancelled close takes its time",
+    ),
+    (
+        "            if member.stage is Stage.OPENING:\n                self._not_opened(member)\n            elif",
+        "            if member.stage is Stage.OPENING:\n                pass\n            elif",
+        "an opening that is cancelled before it began keeps its place",
+    ),
+    (
+        "                member.session.abort()\n                self.gate.drop",
+        "                self.gate.drop",
+        "a close that is cancelled before it began leaves the session open",
+    ),
+    (
+        "        if member not in self._claims:\n            return\n",
+        "",
+        "a place that comes too late is used",
+    ),
+    (
+        "        self._environment.withdraw(member.session)\n        self.gate.failed",
+        "        self.gate.failed",
+        "a failed opening keeps its place on the device",
+    ),
+    (
+        "            self._claims.discard(member)\n            self._not_opened(member)\n        elif",
+        "            self._claims.discard(member)\n        elif",
+        "an abandoned opening keeps its slot",
+    ),
+    (
+        "            async with asyncio.timeout(SETTLE_TIMEOUT):\n                ok = await work()",
+        "            ok = await work()",
+        "a recovery may take for ever",
+    ),
+    (
+        "            self.gate.gone(member, self.now())\n            self.work()",
+        "            self.gate.gone(member, self.now())",
+        "what a closed session makes possible is not done",
+    ),
+    (
+        "            self._wake_at(retry_at)\n        gate.match(now)",
+        "            pass\n        gate.match(now)",
+        "nobody comes back when the path may be tried again",
+    ),
+)
+
+LIMITS = (
+    (
+        "            self._leave_line(waiter)\n            self._forget(waiter.group)\n            return",
+        "            return",
+        "who waits no longer is granted a place",
+    ),
+    (
+        "            self._count(group, -1)\n        self._serve(now)",
+        "            self._count(group, -1)",
+        "a place that comes free is not handed on",
+    ),
+    (
+        "        if place is not None and place.login_at is not None and not place.live:\n",
+        "        if False:\n",
+        "a login that did not take place counts",
+    ),
+    (
+        "        if (limit is not None and len(self._places) >= limit) or",
+        "        if (limit is not None and len(self._places) > limit) or",
+        "one session more than the limit",
+    ),
+    (
+        "            self._rate.record(now)\n            place.login_at = now\n        self._leave_line",
+        "            place.login_at = now\n        self._leave_line",
+        "logins are not counted",
+    ),
+    (
+        "        return max(0, self._rate.per_minute - self._rate.recent(now))",
+        "        return self._rate.per_minute",
+        "logins are not limited",
+    ),
+    (
+        "key=lambda head: (head.group.held, head.turn)",
+        "key=lambda head: (-head.group.held, head.turn)",
+        "the group that holds most is served first",
+    ),
+    (
+        "            times.append(self._rate.due(self._now))",
+        "            pass",
+        "nobody comes back when a login is free again",
+    ),
+    (
+        "        if place.yielding or now - place.since < TURN:",
+        "        if True:",
+        "a busy pool never passes a session on",
+    ),
+    (
+        "        return None if taker is None or taker[0] is own else taker",
+        "        return None",
+        "nobody is asked to give up an idle session",
+    ),
+    (
+        "        self._lesson.refused(others, now)\n        return True",
+        "        return True",
+        "nothing is learned from a refusal",
+    ),
+)
+
+BREAKER = (
+    (
+        "        if not force and self.due(now) != 0.0:\n            return False\n",
+        "",
+        "a failing path is tried by all at once",
+    ),
+    (
+        "        return None if self._under_way else max(0.0, self.retry_at - now)",
+        "        return max(0.0, self.retry_at - now)",
+        "while one tries, others try as well",
+    ),
+    (
+        "        if self.retry_at or self._works_since is None:\n            self._close()",
+        "        if self._works_since is None:\n            self._close()",
+        "a path that works again stays closed",
+    ),
+    (
+        'merely crowded."""\n        self._under_way.pop(holder, None)',
+        'merely crowded."""',
+        "a cancelled attempt is under way for ever",
+    ),
+    (
+        "        wait = PERMANENT_FOR if permanent else self._backoff()",
+        "        wait = self._backoff()",
+        "a wrong password is tried again and again",
+    ),
+    ("        self.failures += 1\n", "        self.failures = 1\n", "the waits do not grow"),
+    (
+        "        self.retry_at = now + wait\n",
+        "        self.retry_at = now\n",
+        "a failing path is tried again at once",
+    ),
+)
+
+TURN = (
+    (
+        "        self.busy = False\n        self._hand_on()",
+        "        self.busy = False",
+        "a turn that comes free is not handed on",
+    ),
+    (
+        "            if future.done() and not future.cancelled():\n                self.give()",
+        "            if False:\n                self.give()",
+        "a turn that was granted to somebody cancelled is lost",
+    ),
+)
+
+POOL = (
+    (
+        "                finally:\n                    sessions.give(member)",
+        "                finally:\n                    asyncio.current_task().cancelling() or sessions.give(member)",
+        "a call that is cancelled keeps its session",
+    ),
+    (
+        "        if lease.released:\n            raise ReleasedTwice(",
+        "        if False:\n            raise ReleasedTwice(",
+        "what is given back twice is in two hands",
+    ),
+)
+
+MUTANTS: tuple[Mutant, ...] = tuple(
+    Mutant(file, *texts)
+    for file, planted in (
+        ("gate.py", GATE),
+        ("waiting.py", WAITING),
+        ("sessions.py", SESSIONS),
+        ("limits.py", LIMITS),
+        ("breaker.py", BREAKER),
+        ("turn.py", TURN),
+        ("pool.py", POOL),
+    )
+    for texts in planted
+)

@@ -71,7 +71,7 @@ def test_a_deadlock_names_everybody_and_where_he_waits() -> None:
 
 def test_work_without_end_is_stopped() -> None:
     async def main() -> None:
-        while True:  # noqa: ASYNC110
+        while True:
             await asyncio.sleep(1)
 
     with pytest.raises(Stuck, match="more than 100 s"):

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A device, two pools and a single connection on one budget, users of them, and the audit of it all.
 
-What may be done to it are its verbs: plain functions that start or disturb something. Nothing happens until time passes:
-a tick of the loop or any number of seconds. `audit()` is called after every step and compares what the device has seen
-with what the pools and the budget believe, and what users got with what they were promised.
+What may be done to it are its verbs: plain functions that start or disturb something. Nothing happens until time
+passes: a turn of the loop, or any number of seconds. `audit()` is called after every step, and compares what the device
+has seen with what pools and budget believe, and what users got with what they were promised.
 """
 
 from __future__ import annotations
@@ -95,8 +95,11 @@ class World:
         self.holders: dict[FakeConnection, User] = {}
         self.asking: dict[FakeConnection, str] = {}
         self.closings: dict[asyncio.Task[None], str] = {}
-        self.unsettled: dict[str, float] = {}  # pools that are closing, or have been, and until when that is felt
+        self.unsettled: dict[
+            str, float
+        ] = {}  # pools that are closing, or have been, and until when that is felt
         self.bad_until = 0.0
+        self.felt_until = 0.0
         self.aftermath = 0.0
         self.attempts_seen = 0
         self.unequal_since: int | None = None
@@ -242,7 +245,8 @@ class World:
         """Fair weather from now on."""
         self.fake.weather = Weather()
         if self.aftermath:
-            self.bad_until = self.loop.time() + self.aftermath
+            self.felt_until = max(self.felt_until, self.loop.time() + self.aftermath)
+            self.bad_until = self.felt_until
             self.aftermath = 0.0
 
     def bad_weather(self, lasting: float) -> None:
@@ -347,7 +351,10 @@ class World:
         if rate is None or attempts == self.attempts_seen:
             return
         self.attempts_seen = attempts
-        for times, minute in ((self.fake.attempt_times, 60.0), (self.fake.login_times, 60.0 - SLOWEST_CONNECT)):
+        for times, minute in (
+            (self.fake.attempt_times, 60.0),
+            (self.fake.login_times, 60.0 - SLOWEST_CONNECT),
+        ):
             if len(times) > rate and times[-1] - times[-1 - rate] < minute - 1e-6:
                 raise self.violation(f"{rate + 1} logins in {times[-1] - times[-1 - rate]:.1f} s")
 
@@ -518,7 +525,7 @@ class World:
         connection = await self.device.connect(alias=SOLO, timeout=20.0)
         try:
             word = f"{user.number}.s"
-            answer = await connection.ask(word)  # type: ignore[attr-defined]
+            answer = await connection.ask(word)
             if answer != word:
                 self.note(f"{user.name} asked {word!r} and got {answer!r}")
             await asyncio.sleep(stay)
@@ -578,7 +585,8 @@ class World:
     def _alive(self, user: User, line: Line) -> None:
         """What is known to be dead is given to nobody."""
         if line.known_dead and self.loop.ticks - line.known_dead > SLACK:
-            self.note(f"{user.name} was given {line}, whose end was heard {self.loop.ticks - line.known_dead} turns ago")
+            turns = self.loop.ticks - line.known_dead
+            self.note(f"{user.name} was given {line}, whose end was heard {turns} turns ago")
 
     def _on_answered(self, connection: FakeConnection, word: str) -> None:
         if self.asking.get(connection) == word:
