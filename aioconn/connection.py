@@ -603,6 +603,17 @@ class BaseConnection(ABC, Generic[O_co]):
         assert self._loop is not None
         self._recovery = self._loop.create_task(self._recover_or_give_up(time.monotonic()))
 
+    def _when_settled(self, then: Callable[[], None]) -> None:
+        """Call `then` once the operation that ends now has ended, and the recovery that it brings about, if any."""
+        assert self._loop is not None
+        self._loop.call_soon(self._after_recovery, then)  # a recovery begins when the operation has been unwound
+
+    def _after_recovery(self, then: Callable[[], None]) -> None:
+        if (recovery := self._recovery) is not None and not recovery.done():
+            recovery.add_done_callback(lambda _: then())
+        else:
+            then()
+
     async def _recover_or_give_up(self, started: float) -> None:
         kept = False
         try:

@@ -471,7 +471,8 @@ class ConnectionPool(Generic[C]):
     async def _stream(
         self, name: str, args: tuple[Any, ...], keys: Mapping[str, Any]
     ) -> AsyncGenerator[Any, None]:
-        async with self.acquire() as session:
+        limits = [limit for limit in (keys.get("timeout"), self.timeout) if limit is not None]
+        async with self.acquire(timeout=min(limits, default=0.0)) as session:
             pieces = getattr(session, name)(*args, **keys)
             try:
                 async for piece in pieces:

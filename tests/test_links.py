@@ -395,11 +395,12 @@ async def test_nobody_joins_where_it_is_not_known_yet_how_many_there_may_be() ->
 
 async def test_what_is_learned_while_a_link_is_made_counts_for_those_who_wait_for_it() -> None:
     world = World()
-    world.capacity = 1
+    world.capacity = 2
     streams = await world.several(1)
-    streams += await world.several(3)  # two of them wait for one link when the third has learned
+    world.turns = 12
+    streams += await world.several(4)  # one is let in, slowly; three are refused at once and wait for the next link
     assert world.refusals == 3
-    assert world.links.statistics()["streams_per_link"] == [1, 1, 1, 1]
+    assert world.links.statistics()["streams_per_link"] == [2, 2, 1]
     for stream in streams:
         stream.abort()
     assert world.idle()

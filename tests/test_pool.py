@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from aioconn.connection import State
+import aioconn
+from aioconn.connection import BaseConnection, State, service
 from aioconn.errors import (
     AuthenticationFailed,
     Deadlock,
@@ -301,9 +302,23 @@ async def test_streams_and_other_services_by_name(pair: Any) -> None:
         pool.walk("sysDescr")
 
 
-async def test_pools_from_the_defaults(lab: Any) -> None:
-    import aioconn
+async def test_sessions_share_a_link_where_the_platform_allows_it(pair: Any) -> None:
+    """One login for all; a link that carries three makes it two."""
+    device, served = await pair("ssh", personality="arista_eos", faults=Faults(latency=0.05))
+    pool = await device.connect(pool_size=5)
+    await asyncio.gather(*[pool.execute("show clock") for _ in range(5)])
+    assert (served.sessions, served.logins, len(served.connections)) == (5, 1, 1)
+    device, served = await pair(
+        "ssh", personality="arista_eos", shells_per_link=3, faults=Faults(latency=0.05)
+    )
+    pool = await device.connect(pool_size=5)
+    await asyncio.gather(*[pool.execute("show clock") for _ in range(5)])
+    assert (served.sessions, len(served.connections)) == (5, 2)
+    assert pool.statistics()["open_failed"] == 0
+    assert device.manager.statistics()["learned_sessions"] is None
 
+
+async def test_pools_from_the_defaults(lab: Any) -> None:
     served = await lab.add("r1", protocols=("telnet",))
     whole = lab.testbed()
     whole["devices"]["r1"]["connections"]["defaults"] = {"pool_size": 2, "pool_timeout": 5}
@@ -313,3 +328,93 @@ async def test_pools_from_the_defaults(lab: Any) -> None:
         results = await testbed.execute("show version")
         results.raise_for_errors()
     assert not served.sessions
+
+
+class Counting(BaseConnection[Any]):
+    """A class that a user might bring: no command line, one service."""
+
+    live = 0
+
+    async def _open(self) -> None:
+        await asyncio.sleep(0)
+        type(self).live += 1
+        self._there = True
+
+    async def _close(self) -> None:
+        await asyncio.sleep(0)
+
+    def _abort(self) -> None:
+        if getattr(self, "_there", False):
+            self._there = False
+            type(self).live -= 1
+
+    @service
+    async def ask(self, word: str, *, timeout: float | None = None) -> str:
+        await asyncio.sleep(0.001)
+        return word.upper()
+
+
+async def test_a_pool_of_any_class() -> None:
+    path = {"protocol": "ssh", "ip": "127.0.0.1", "class": f"{__name__}.Counting"}
+    async with aioconn.Device("r1", connections={"a": path}) as device:
+        pool = await device.connect(alias="pool", pool_size=3)
+        words = [f"word {number}" for number in range(30)]
+        assert await asyncio.gather(*[pool.ask(word) for word in words]) == [word.upper() for word in words]
+        assert pool.services == ("ask",)
+        async with pool.acquire() as session:
+            assert await session.ask("one") == "ONE"
+        with pytest.raises(UsageError, match="ask"):
+            await pool.execute("show version")
+        assert Counting.live == 4
+    assert Counting.live == 0
+
+
+async def test_a_thousand_callers_on_ten_sessions_are_served_alike() -> None:
+    path = {"protocol": "ssh", "ip": "127.0.0.1", "class": f"{__name__}.Counting"}
+    async with aioconn.Device("r1", connections={"a": path}) as device:
+        pool = await device.connect(alias="pool", pool_size=10, pool_timeout=0)
+        served = [0] * 1000
+        stop = asyncio.get_running_loop().time() + 2.0
+
+        async def caller(number: int) -> None:
+            while asyncio.get_running_loop().time() < stop:
+                async with pool.acquire():
+                    await asyncio.sleep(0)
+                    served[number] += 1
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(1000):
+                group.create_task(caller(number))
+        assert min(served) > 0
+        assert max(served) <= 1.5 * sum(served) / len(served) + 1
+
+
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.05])
+async def test_leaving_a_testbed_under_cancellation_closes_its_pools(lab: Any, moment: float) -> None:
+    served = await lab.add("r1", protocols=("telnet",), faults=Faults(hang_on="clock"))
+
+    async def script() -> None:
+        async with aioconn.load(lab.testbed()) as testbed:
+            pool = await testbed["r1"].connect(alias="pool", pool_size=3)
+            held = await pool.acquire()
+            calls = [asyncio.create_task(pool.execute("show clock")) for _ in range(4)]
+            try:
+                await asyncio.sleep(moment)
+                running.set()
+                await asyncio.sleep(60)
+            finally:
+                for call in calls:
+                    call.cancel()
+                pool.release(held)
+
+    running = asyncio.Event()
+    task = asyncio.create_task(script())
+    await running.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(5):
+        while served.sessions:
+            await asyncio.sleep(0.005)

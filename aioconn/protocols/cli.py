@@ -139,8 +139,8 @@ class CliConnection(BaseConnection[CliOptions]):
         try:
             return await self._live().configure(lines, check=verdict, reply=reply, commit=commit)
         finally:
-            if hold is not None:
-                hold.release()
+            if hold is not None:  # what ended early is discarded first: a candidate may be everybody's
+                self._when_settled(hold.release)
 
     @service
     async def enter_mode(self, mode: str, *, timeout: float | None = None) -> None:
