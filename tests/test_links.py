@@ -398,7 +398,8 @@ async def test_what_is_learned_while_a_link_is_made_counts_for_those_who_wait_fo
     world.capacity = 2
     streams = await world.several(1)
     world.turns = 12
-    streams += await world.several(4)  # one is let in, slowly; three are refused at once and wait for the next link
+    # one is let in, slowly; three are refused at once and wait for the next link
+    streams += await world.several(4)
     assert world.refusals == 3
     assert world.links.statistics()["streams_per_link"] == [2, 2, 1]
     for stream in streams:

@@ -285,6 +285,11 @@ class Crossing:
         self._count = count
 
     @property
+    def begun(self) -> bool:
+        """Whether the client's socket was there once."""
+        return self.near.transport is not None or self.near.lost
+
+    @property
     def complete(self) -> bool:
         """Whether both sockets were there once."""
         return all(end.transport is not None or end.lost for end in (self.near, self.far))

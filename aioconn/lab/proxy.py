@@ -58,7 +58,7 @@ class Proxy:
         self._to_server = to_server
         self._lot = random.Random(seed)
         self._live: dict[Crossing, None] = {}
-        self._joining: set[asyncio.Task[None]] = set()
+        self._joining: dict[Crossing, asyncio.Task[None]] = {}
         self._reserved: socket.socket | None = None
         self._listener: socket.socket | None = None
         self._unplugged = False
@@ -136,8 +136,11 @@ class Proxy:
         if self._reserved is not None:
             self._reserved.close()
         self.cut()
-        for task in self._joining:
-            task.cancel()
+        for crossing, task in self._joining.items():
+            if (
+                crossing.begun
+            ):  # one that has no socket yet gets it in the next turns, and sees that it is too late
+                task.cancel()
         for _ in range(TURNS):
             if not self._live and not self._joining:
                 break
@@ -209,14 +212,14 @@ class Proxy:
                 count=self._count,
             )
             task = asyncio.get_running_loop().create_task(self._join(crossing, sock))
-            self._joining.add(task)
+            self._joining[crossing] = task
             task.add_done_callback(functools.partial(self._joined, crossing, sock))
 
     async def _join(self, crossing: Crossing, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(lambda: crossing.near, sock)
-            if self.half_open:
+            if self.half_open or self._closed:
                 return
             async with asyncio.timeout(REACH_TIMEOUT):
                 await loop.create_connection(lambda: crossing.far, self.host, self.target)
@@ -225,11 +228,14 @@ class Proxy:
             crossing.reset()
 
     def _joined(self, crossing: Crossing, sock: socket.socket, task: asyncio.Task[None]) -> None:
-        self._joining.discard(task)
-        if crossing.near.transport is None:  # cancelled, perhaps before it began
+        self._joining.pop(crossing, None)
+        if not crossing.begun:  # cancelled from elsewhere, perhaps before its first step
             sock.close()
 
     def _arrived(self, crossing: Crossing) -> None:
+        if self._closed:
+            crossing.reset()
+            return
         self.accepted += 1
         self._live[crossing] = None
         crossing.unplugged = self._unplugged

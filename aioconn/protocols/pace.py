@@ -32,6 +32,11 @@ class Pace:
         self._tail = b""
 
     @property
+    def slow(self) -> float:
+        """The longest silence within an answer of late, and half as much again: more is unusual."""
+        return min(1.5 * self._longest, LONGEST)
+
+    @property
     def silence(self) -> float:
         """How long a silence must last to mean something: 2.5 times the longest within an answer of late."""
         return min(max(SHORTEST, _TIMES * self._longest), LONGEST)

@@ -20,7 +20,7 @@ from aioconn.wire.echo import Discipline
 from aioconn.wire.probe import ProbeLine
 from aioconn.wire.proof import Glance, Proof
 
-_REACTION, _REACTION_LIMIT = 0.02, 0.3
+_REACTION, _REACTION_LIMIT = 0.03, 0.3
 _GLANCE = 1.0
 ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
 _BLANKS = b" \x00"  # what may follow a prompt and is a part of it
@@ -35,16 +35,21 @@ async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEO
     try:
         async with asyncio.timeout(timeout):
             stop = _stop(shell, interrupt=interrupt)
-            while not await prove(shell, quiet, patience=2 * quiet if interrupt else None, ahead=stop):
-                # a word that is typed right behind an interrupt may have gone to what that stopped
-                if stop := _stop(shell, interrupt=interrupt):
+            if stop and shell.discipline is Discipline.READER:
+                # nobody but the command line reads what is typed: mostly the word gets through right behind
+                if await prove(shell, quiet, patience=max(_REACTION, shell.pace.slow), ahead=stop):
+                    return True
+                stop = b""
+            while True:
+                if stop:
                     shell.write(stop)
                     await _let_react(shell)
-                    stop = b""
+                if await prove(shell, quiet, patience=2 * quiet if interrupt else None):
+                    return True
+                stop = _stop(shell, interrupt=interrupt)
                 quiet = min(2 * quiet, LONGEST)
     except TimeoutError:
         return False
-    return True
 
 
 async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: bytes = b"") -> bool:
@@ -53,13 +58,13 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: by
     `patience` bounds the wait for each word, until the device is seen to read it. False if it was not.
     """
     probe, discipline = shell.probe, shell.discipline
-    if not probe.send or (discipline is Discipline.NONE and probe.answer is None):
-        shell.write(ahead)
-        return await _prove_by_silence(shell, quiet)
     one_is_enough = probe.answer is not None or discipline in (Discipline.READER, Discipline.BOTH)
     if not one_is_enough:
-        shell.write(ahead)
-        ahead = b""
+        if ahead:
+            shell.write(ahead)
+            ahead = b""
+        if not probe.send or discipline is Discipline.NONE:
+            return await _prove_by_silence(shell, quiet)
         await _silence(shell, quiet)
     exact_before = False
     while (proof := await _word(shell, patience, ahead)) is not None:
@@ -127,7 +132,7 @@ async def _silence(shell: Shell, quiet: float) -> bytes:
 
 
 async def _let_react(shell: Shell) -> None:
-    """Until it has been silent for a moment."""
+    """Until it has been silent for a moment: what is typed right behind an interrupt may go to what it stops."""
     try:
         async with asyncio.timeout(_REACTION_LIMIT):
             await shell.drain(_REACTION)

@@ -84,7 +84,8 @@ class Peer(asyncio.Protocol):
                 await self._news.wait()
 
     def write(self, data: bytes) -> None:
-        self.transport.write(data)
+        if not self.transport.is_closing():
+            self.transport.write(data)
 
     async def fill(self) -> None:
         """Write until nobody takes any more."""

@@ -128,7 +128,10 @@ async def fleet(count: int, *, seed: int) -> AsyncIterator[Fleet]:
             )
             served.log = deque(maxlen=200)  # ten thousand each would look like something that grows
             if number % 8 == 2:
-                defaults = {"max_sessions": 4, "logins_per_minute": 240}  # it says so; the others have to find out
+                defaults = {
+                    "max_sessions": 4,
+                    "logins_per_minute": 240,
+                }  # it says so; the others have to find out
             else:
                 defaults = {}
             behind = number % 12 == 9 and protocol == "ssh"

@@ -67,28 +67,28 @@ class Ledger:
         error: BaseException | None = None
         try:
             yield
-        except IN_BAD_WEATHER as caught:
-            error = caught
         except Exception as caught:
             error = caught
-            self.complain("strange", f"{kind} on {subject}: {type(caught).__name__}: {caught}")
         except BaseException as caught:
             error = caught
             raise
         finally:
-            self._note(kind, subject, started, limit, error)
+            self.note(kind, subject, time.monotonic() - started, limit, error)
 
-    def _note(
-        self, kind: str, subject: str, started: float, limit: float, error: BaseException | None
+    def note(
+        self, kind: str, subject: str, took: float, limit: float, error: BaseException | None = None
     ) -> None:
+        """A call that has ended now."""
+        if isinstance(error, Exception) and not isinstance(error, IN_BAD_WEATHER):
+            self.complain("strange", f"{kind} on {subject}: {type(error).__name__}: {error}")
         now = time.monotonic()
-        late = now - started - limit
-        excuse = self.pulse.excuse(started, now) if late > 0 else 0.0
+        late = took - limit
+        excuse = self.pulse.excuse(now - took, now) if late > 0 else 0.0
         with self.lock:
             tally = self.kinds.setdefault(kind, Tally())
             tally.calls += 1
-            tally.seconds += now - started
-            tally.longest = max(tally.longest, now - started)
+            tally.seconds += took
+            tally.longest = max(tally.longest, took)
             tally.latest = max(tally.latest, late - excuse)
             if error is None:
                 tally.done += 1
@@ -99,7 +99,7 @@ class Ledger:
                 self.errors[type(error).__name__] += 1
         if late - excuse > GRACE:
             words = f"{type(error).__name__}: {error}" if error is not None else "done"
-            self.complain("late", f"{kind} on {subject} took {now - started:.2f} of {limit:g} s: {words}")
+            self.complain("late", f"{kind} on {subject} took {took:.2f} of {limit:g} s: {words}")
 
     async def cut(self, kind: str, subject: str, work: Coroutine[Any, Any, Any], after: float) -> Any:
         """Cancel `work` after so many seconds; its result if it was quicker, else None. It must end soon then."""

@@ -1,0 +1,424 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of one session: opened, lost, recovered, opened again, closed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from aioconn import options as option_sets
+from aioconn.credentials import Credentials
+from aioconn.errors import (
+    AioconnError,
+    ConnectTimeout,
+    HostUnreachable,
+    LimitReached,
+    Phase,
+    SessionBroken,
+    SessionClosed,
+    ShellRefused,
+    Where,
+)
+from aioconn.events import Closed, Listeners, Opened, OpenFailed, Opening, Recovered
+from aioconn.home import carry
+from aioconn.path import Path
+from aioconn.policy import SETTLE_TIMEOUT
+from aioconn.request import BaseOptions, Request
+from aioconn.residence import home_of
+from aioconn.transport.base import Progress
+from aioconn.turn import Turn
+
+# The phases that cost us work rather than waiting: the key exchange is the dearest part of a connection.
+_WORK = (Phase.RESOLVE, Phase.TCP, Phase.KEX)
+
+
+class State(StrEnum):
+    """What a connection is doing. One method, `_enter`, changes it."""
+
+    NEW = "new"
+    OPENING = "opening"
+    READY = "ready"
+    BUSY = "busy"
+    RECOVERING = "recovering"
+    BROKEN = "broken"
+    CLOSED = "closed"
+
+
+O_co = TypeVar("O_co", bound=BaseOptions, covariant=True)
+
+
+class Life(ABC, Generic[O_co]):
+    """What `BaseConnection` is beneath its services. One method, `_enter`, changes its state."""
+
+    options_type: ClassVar[type[BaseOptions]] = BaseOptions
+
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self._options: Any = option_sets.build(
+            self.options_type, request.path, request.arguments, device=request.device
+        )
+        self._state = State.NEW
+        self._turn = Turn()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._recovery: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._broken_by: BaseException | None = None
+        self._progress = Progress()
+        self._opened_at = 0.0
+        self._last_seen: str | None = None
+
+    # ------------------------------------------------------------------ what it is
+
+    @property
+    def device(self) -> str:
+        """The device's name."""
+        return self._request.device
+
+    @property
+    def alias(self) -> str:
+        return self._request.alias
+
+    @property
+    def path(self) -> Path:
+        return self._request.path
+
+    @property
+    def via(self) -> str:
+        """The path's name."""
+        return self._request.path.name
+
+    @property
+    def options(self) -> O_co:
+        options: O_co = self._options
+        return options
+
+    @property
+    def credentials(self) -> Credentials:
+        return self._request.credentials
+
+    @property
+    def listeners(self) -> Listeners:
+        """Who hears of this connection's events."""
+        return self._request.listeners
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def connected(self) -> bool:
+        """Whether the session is live: opened, not closed, not known to be dead."""
+        return self._state in (State.READY, State.BUSY, State.RECOVERING)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.device}.{self.alias} via {self.via} {self._state}>"
+
+    # ------------------------------------------------------------------ what a class implements
+
+    @abstractmethod
+    async def _open(self) -> None:
+        """Open the session and bring it to where services can be called. Move `self._progress.phase` on.
+
+        The deadline is set outside. When this raises or is cancelled, `_abort()` is called next.
+        """
+
+    @abstractmethod
+    async def _close(self) -> None:
+        """End the session politely and free everything; called at most once per `_open`, with a deadline outside."""
+
+    def _abort(self) -> None:
+        """Free everything now, without a goodbye. A plain function: it also runs where a cancellation struck."""
+
+    async def _recover(self) -> bool:
+        """Bring a session back in step whose service ended early; False if that failed and it must be replaced."""
+        return False
+
+    def _is_clean(self) -> bool:
+        """Whether a session that is ready stands where it stood when it was opened, for a pool's next caller."""
+        return True
+
+    async def _reset(self) -> bool:
+        """Bring a session that is ready but not clean to where it stood; False if it must be replaced."""
+        return True
+
+    async def _check(self) -> bool:
+        """Whether a session that has been idle for long still answers."""
+        return True
+
+    def _needs_recovery(self, error: BaseException) -> bool:
+        """Whether a service that ended with `error` left the session in the middle of something."""
+        return not isinstance(error, Exception)
+
+    def _seen(self) -> str | None:
+        """What the device said last, for an error; secrets are redacted by the caller."""
+        return None
+
+    # ------------------------------------------------------------------ opening
+
+    async def open(self, *, timeout: float | None = None) -> None:
+        """Open the session; nothing happens if it is live. Raises a ConnectError that says which phase failed.
+
+        `timeout` (else the option `connect_timeout`) bounds it all. Cancelling leaves nothing behind.
+        """
+        if (home := self._home()) is not asyncio.get_running_loop():
+            await carry(home, self.open, timeout=timeout)
+            return
+        if self._state is State.CLOSED:
+            await self._finish_closing()
+            self._enter(State.NEW)
+        await self._turn.take(inside=self._in_transaction())
+        try:
+            if not self.connected:
+                await self._open_now(timeout or self._options.connect_timeout)
+        finally:
+            self._turn.give()
+
+    def _home(self) -> asyncio.AbstractEventLoop:
+        """The loop to carry a call to: the one that opened the connection; the running one while it is not open."""
+        if self._loop is None or self._loop.is_closed() or self._state is State.NEW:
+            self._loop = asyncio.get_running_loop()
+        return home_of(self._loop, f"{self.device} {self.alias}")
+
+    async def _open_now(self, timeout: float) -> None:
+        """Open, as the holder of the turn."""
+        self._enter(State.OPENING)
+        self._closing = None
+        self._progress = Progress(self._phase_reached)
+        started = time.monotonic()
+        deadline = asyncio.timeout(timeout)
+        try:
+            async with deadline:
+                await self._open_admitted()
+        except BaseException as error:
+            self._last_seen = self._redacted_seen()
+            admitted = self._request.environment.admitted(self)
+            failure = error
+            if isinstance(error, TimeoutError) and deadline.expired():
+                failure = self._open_timed_out(timeout) if admitted else self._not_admitted(timeout)
+            self._abort()
+            if self._state is State.OPENING:
+                self._enter(State.BROKEN if self._broken_by is not None else State.NEW)
+            self._request.environment.attempted(self, failure)
+            self._request.environment.leave(self)
+            self._emit_open_failed(failure, time.monotonic() - started)
+            if failure is error:
+                raise
+            raise failure from None
+        finally:
+            self._request.environment.opened(self)
+        self._request.environment.attempted(self, None)
+        if self._state is not State.OPENING:  # closed, or lost again, in the meantime
+            self._abort()
+            self._request.environment.leave(self)
+            raise SessionClosed("closed while it was being opened", **self._where())
+        self._broken_by = None
+        self._opened_at = time.monotonic()
+        self._enter(State.READY)
+        if self.listeners:
+            elapsed = time.monotonic() - started
+            self.listeners.emit(Opened(device=self.device, alias=self.alias, path=self.via, elapsed=elapsed))
+
+    async def _open_admitted(self) -> None:
+        """Open when the device can bear it. One that says it is full is asked again when a session of ours ends."""
+        environment = self._request.environment
+        while True:
+            await environment.admit(self)
+            try:
+                await self._open()
+                return
+            except (ShellRefused, HostUnreachable) as error:
+                self._last_seen = self._redacted_seen()
+                self._abort()
+                crowded = environment.crowded(self, error)
+                environment.opened(self)
+                if not crowded:
+                    raise
+
+    def _phase_reached(self, phase: Phase) -> None:
+        if phase not in _WORK:
+            self._request.environment.opened(self)
+        if self.listeners:
+            self.listeners.emit(Opening(device=self.device, alias=self.alias, path=self.via, phase=phase))
+
+    def _emit_open_failed(self, error: BaseException, elapsed: float) -> None:
+        if self.listeners:
+            self.listeners.emit(
+                OpenFailed(device=self.device, alias=self.alias, path=self.via, error=error, elapsed=elapsed)
+            )
+
+    # ------------------------------------------------------------------ recovery, and loss
+
+    def _end_early(self, error: BaseException) -> None:
+        """An operation under way ended with `error`: note what the device said, recover if that is needed."""
+        self._last_seen = self._redacted_seen()
+        if self._state is State.BUSY and self._needs_recovery(error):
+            self._start_recovery()
+
+    def _start_recovery(self) -> None:
+        """In a task of the connection's own: whoever cancelled the call does not wait for it, and cannot cancel it."""
+        self._enter(State.RECOVERING)
+        assert self._loop is not None
+        self._recovery = self._loop.create_task(self._recover_or_give_up(time.monotonic()))
+
+    def _when_settled(self, then: Callable[[], None]) -> None:
+        """Call `then` once the operation that ends now has ended, and the recovery that it brings about, if any."""
+        assert self._loop is not None
+        self._loop.call_soon(
+            self._after_recovery, then
+        )  # a recovery begins when the operation has been unwound
+
+    def _after_recovery(self, then: Callable[[], None]) -> None:
+        if (recovery := self._recovery) is not None and not recovery.done():
+            recovery.add_done_callback(lambda _: then())
+        else:
+            then()
+
+    async def _recover_or_give_up(self, started: float) -> None:
+        kept = False
+        try:
+            async with asyncio.timeout(SETTLE_TIMEOUT):
+                kept = await self._recover()
+        except Exception as error:
+            self._broken_by = error
+        finally:
+            if self._state is State.RECOVERING:
+                if kept:
+                    self._enter(State.READY)
+                else:
+                    await self._give_up()
+        if self.listeners:
+            elapsed = time.monotonic() - started
+            self.listeners.emit(
+                Recovered(device=self.device, alias=self.alias, path=self.via, kept=kept, elapsed=elapsed)
+            )
+
+    async def _give_up(self) -> None:
+        """Close a session that cannot be trusted any more; the next call opens a new one."""
+        self._broken_by = self._broken_by or SessionBroken(
+            "could not be brought back in step", **self._where()
+        )
+        try:
+            await self._end_session(politely=True)
+        finally:
+            if self._state is not State.CLOSED:
+                self._enter(State.BROKEN)
+
+    def _lost(self, error: BaseException | None) -> None:
+        """For subclasses: the other side, or the network, ended the session."""
+        if self._state in (State.READY, State.BUSY, State.RECOVERING):
+            self._broken_by = error or SessionBroken("the device closed the session", **self._where())
+            self._enter(State.BROKEN)
+            self._abort()
+            self._request.environment.leave(self)
+            self._request.environment.lost(self, self._broken_by, time.monotonic() - self._opened_at)
+            if self.listeners:
+                event = Closed(device=self.device, alias=self.alias, path=self.via, error=self._broken_by)
+                self.listeners.emit(event)
+
+    # ------------------------------------------------------------------ closing
+
+    async def close(self) -> None:
+        """Close the session: politely within the option `close_timeout`, then at once. Safe to call again.
+
+        It has closed when it returns, also when it is cancelled. Calls under way end with `SessionClosed`.
+        """
+        if (home := self._home()) is not asyncio.get_running_loop():
+            await carry(home, self.close)
+            return
+        if self._closing is None:
+            if self._state in (State.NEW, State.CLOSED):
+                self._enter(State.CLOSED)
+                return
+            was_broken = self._state is State.BROKEN
+            self._enter(State.CLOSED)
+            self._closing = asyncio.get_running_loop().create_task(self._close_now(was_broken))
+        await self._finish_closing()
+
+    def abort(self) -> None:
+        """End the session now, without a goodbye. A plain function: it also runs where a cancellation struck."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+        self._enter(State.CLOSED)
+        self._abort()
+        self._request.environment.leave(self)
+
+    async def _finish_closing(self) -> None:
+        """Wait for the closing task; a cancellation makes it abort, and is passed on when it has ended."""
+        while (closing := self._closing) is not None and not closing.done():
+            try:
+                await asyncio.wait({closing})
+            except asyncio.CancelledError:
+                self._abort()
+                await asyncio.wait({closing})
+                raise
+
+    async def _close_now(self, was_broken: bool) -> None:
+        try:
+            if self._recovery is not None and not self._recovery.done():
+                self._recovery.cancel()
+                await asyncio.wait({self._recovery})
+        finally:
+            await self._end_session(politely=not was_broken)
+            if self.listeners:
+                self.listeners.emit(Closed(device=self.device, alias=self.alias, path=self.via))
+
+    async def _end_session(self, *, politely: bool) -> None:
+        """Close, within the deadline, and free everything in any case."""
+        try:
+            if politely:
+                async with asyncio.timeout(self._options.close_timeout):
+                    await self._close()
+        except Exception:  # noqa: S110  a goodbye is a courtesy: whatever went wrong with it, the session ends now
+            pass
+        finally:
+            self._abort()
+            self._request.environment.leave(self)
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # ------------------------------------------------------------------ words
+
+    def _in_transaction(self) -> bool:
+        transaction = self._turn.transaction
+        return transaction is not None and bool(transaction.inside())
+
+    def _where(self) -> Where:
+        return {"device": self.device, "path": self.via}
+
+    def _redacted_seen(self) -> str | None:
+        seen = self._seen()
+        return self.credentials.redact(seen) if seen else None
+
+    def _open_timed_out(self, timeout: float) -> AioconnError:
+        return ConnectTimeout(
+            f"no session within {timeout:g} s",
+            **self._where(),
+            phase=self._progress.phase,
+            seen=self._last_seen,
+        )
+
+    def _not_admitted(self, timeout: float) -> AioconnError:
+        return LimitReached(
+            f"no session came free within {timeout:g} s: {self._request.environment.crowd()}", **self._where()
+        )
+
+    def _broken_error(self) -> AioconnError:
+        """An error of its own for each who is told of a lost session."""
+        broken = self._broken_by
+        if isinstance(broken, AioconnError):
+            copied = SessionBroken(broken.message, **self._where(), seen=broken.seen)
+            copied.__cause__ = broken.__cause__
+            return copied
+        return SessionBroken("the session is lost", **self._where())
+
+    def _enter(self, state: State) -> None:
+        self._state = state
