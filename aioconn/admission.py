@@ -60,7 +60,7 @@ class Admission:
         self._breakers: dict[str, Breaker] = {}
         self._trying: set[Connection] = set()
         self._outcomes: dict[str, list[asyncio.Future[None]]] = {}
-        self._unpaid: set[Connection] = set()  # admitted without a login
+        self._paid: set[Connection] = set()  # admitted with a login that has not been made yet
         self._refused: set[Connection] = set()  # had its turn, and the device would not have it
         self._in_gate: dict[Connection, tuple[asyncio.Semaphore, asyncio.TimerHandle]] = {}
         self._timer: asyncio.TimerHandle | None = None
@@ -74,8 +74,8 @@ class Admission:
             return not would_share(self.links, connection)
 
         def told() -> None:
-            if not needs_login():
-                self._unpaid.add(connection)
+            if needs_login():
+                self._paid.add(connection)
             granted()
 
         claim = Claim(holder=connection, group=connection.alias, login=needs_login, granted=told)
@@ -96,7 +96,7 @@ class Admission:
         self._after_leaving()
 
     def _forget(self, connection: Connection) -> None:
-        self._unpaid.discard(connection)
+        self._paid.discard(connection)
         self.opened(connection)
         if connection in self._trying:
             self._trying.discard(connection)
@@ -129,7 +129,7 @@ class Admission:
                 future = loop.create_future()
                 self.claim(connection, lambda: None if future.done() else future.set_result(None))
                 await future
-            if connection not in self._unpaid:
+            if connection in self._paid:
                 await self._pass_gate(connection)
         except BaseException:
             self.withdraw(connection)
@@ -139,10 +139,10 @@ class Admission:
             self.breaker(connection.via).attempt(connection, loop.time(), force=True)
 
     async def admit_login(self, connection: Connection) -> None:
-        """For a session that was let in without a login, and needs one after all."""
-        if connection not in self._unpaid:
+        """Before a login: at once for who was admitted with one, else when the device can bear one more."""
+        if connection in self._paid:
+            self._paid.discard(connection)
             return
-        self._unpaid.discard(connection)
         future = asyncio.get_running_loop().create_future()
         claim = Claim(
             holder=connection,

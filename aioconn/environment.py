@@ -33,7 +33,7 @@ class Environment(Protocol):
         ...
 
     async def admit_login(self, connection: Any) -> None:
-        """The same for a session that was admitted without a login of its own, and needs one after all."""
+        """Wait until the device can bear one more login; at once for a session that was admitted with one."""
         ...
 
     def admitted(self, connection: Any) -> bool:

@@ -165,6 +165,8 @@ class Proxy:
 
     def plug(self) -> None:
         """Undo `unplug`: connections that nobody has given up go on."""
+        if not self._unplugged:
+            return
         self._unplugged = False
         if self._listener is not None:
             plug(self._listener)

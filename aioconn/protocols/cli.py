@@ -22,7 +22,7 @@ from aioconn.protocols.cli_options import CliOptions, Replies
 from aioconn.protocols.commandline import CommandLine
 from aioconn.protocols.recovery import prove
 from aioconn.protocols.shell import Shell
-from aioconn.protocols.terminals import open_terminal
+from aioconn.protocols.terminals import OpenedTerminal, open_terminal
 from aioconn.request import BaseOptions, Request
 from aioconn.results import Output
 from aioconn.transport.base import Terminal
@@ -298,6 +298,7 @@ class CliConnection(BaseConnection[CliOptions]):
             options=self.options,
             where=self._where(),
         )
+        opened: OpenedTerminal | None = None
         try:
             link = await self._request.environment.jump(self)
             terminal = Terminal(term=self.options.term, columns=self.options.columns, rows=self.options.rows)
@@ -318,7 +319,13 @@ class CliConnection(BaseConnection[CliOptions]):
             await line.settle()
             self._home_mode = shell.mode
             shell.check()  # lost in the very turn that brought the last prompt
-        except SessionBroken as error:
+        except (SessionBroken, ShellRefused) as error:
+            if opened is not None and opened.refuse():
+                self._abort()
+                await self._open()  # over another link
+                return
+            if isinstance(error, ShellRefused):
+                raise
             raise ShellRefused(
                 "the device ended the session before it was ready",
                 **self._where(),

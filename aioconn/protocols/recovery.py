@@ -20,7 +20,8 @@ from aioconn.wire.echo import Discipline
 from aioconn.wire.probe import ProbeLine
 from aioconn.wire.proof import Glance, Proof
 
-_REACTION, _REACTION_LIMIT = 0.03, 0.3
+_REACTION, _REACTION_LIMIT = 0.02, 0.3
+_HURRY = 0.03
 _GLANCE = 1.0
 ERASE = b"\x15"  # Ctrl-U: line editors and ttys alike take it so
 _BLANKS = b" \x00"  # what may follow a prompt and is a part of it
@@ -37,7 +38,7 @@ async def resync(shell: Shell, *, interrupt: bool, timeout: float = RESYNC_TIMEO
             stop = _stop(shell, interrupt=interrupt)
             if stop and shell.discipline is Discipline.READER:
                 # nobody but the command line reads what is typed: mostly the word gets through right behind
-                if await prove(shell, quiet, patience=max(_REACTION, shell.pace.slow), ahead=stop):
+                if await prove(shell, quiet, patience=max(_HURRY, shell.pace.slow), ahead=stop):
                     return True
                 stop = b""
             while True:
@@ -59,12 +60,13 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: by
     """
     probe, discipline = shell.probe, shell.discipline
     one_is_enough = probe.answer is not None or discipline in (Discipline.READER, Discipline.BOTH)
+    by_silence = not probe.send or (discipline is Discipline.NONE and probe.answer is None)
+    if ahead and (by_silence or not one_is_enough):
+        shell.write(ahead)
+        ahead = b""
+    if by_silence:
+        return await _prove_by_silence(shell, quiet)
     if not one_is_enough:
-        if ahead:
-            shell.write(ahead)
-            ahead = b""
-        if not probe.send or discipline is Discipline.NONE:
-            return await _prove_by_silence(shell, quiet)
         await _silence(shell, quiet)
     exact_before = False
     while (proof := await _word(shell, patience, ahead)) is not None:
@@ -104,7 +106,7 @@ async def _word(shell: Shell, patience: float | None, ahead: bytes) -> Proof | N
                 async with asyncio.timeout(None if proof.begun else patience):
                     await shell.more()
             except TimeoutError:
-                if not (proof.ended or proof.begun):
+                if proof.done is None and not proof.begun:
                     return None
     finally:
         shell.end(proof)

@@ -31,8 +31,8 @@ class Boundary:
     could have followed the echo. `read_at` is where the prompt begins behind which the line was read: two probes with
     nothing between them show the same place, the first as the prompt after it, the second as this. `rows` is the number
     of lines before a prompt, behind the echo or another prompt: at its prompt a device answers every probe alike. None
-    where something else stands there. `prompted`: the line stands behind a prompt. `repeated`: it was shown at once, and
-    again when it was read.
+    where something else stands there. `prompted`: the line stands behind a prompt. `repeated`: it was shown at once,
+    and again when it was read.
     """
 
     begin: int
@@ -159,7 +159,13 @@ class ProbeLine:
         return Boundary(begin=places[-1], read_at=places[0], match=match, certain=False, rows=rows.pop())
 
     def read_at(
-        self, data: bytes | bytearray, start: int, prompts: Prompts, match: PromptMatch, *, again: bool = False
+        self,
+        data: bytes | bytearray,
+        start: int,
+        prompts: Prompts,
+        match: PromptMatch,
+        *,
+        again: bool = False,
     ) -> int | None:
         """Where the prompt begins at which this line was read, whatever came after it; None if it shows none.
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The devices of the storm: how they echo, what Ctrl-C does to them, how hard they make it; and what they can be asked."""
+"""The devices of the storm: how they echo, what Ctrl-C does to them, how hard they make it, and what they answer."""
 
 from __future__ import annotations
 

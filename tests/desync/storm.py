@@ -19,7 +19,7 @@ from aioconn.errors import AioconnError
 from aioconn.events import Event, Recovered
 from aioconn.lab import Lab, LabDevice
 from tests.desync.cells import PROMPTS, Cell, Question, questions
-from tests.desync.cuts import Cut, cut_at
+from tests.desync.cuts import cut_at
 from tests.desync.tap import TappedConnection
 
 ANY = ("cisco_iosxe", "linux", "juniper_junos", "arista_eos", "cisco_iosxe", "cisco_nxos")

@@ -505,3 +505,10 @@ async def test_a_storm(site: Make, seed: int) -> None:
     await eos.sees(0, 0)
     assert eos.links.statistics()["links"] == eos.links.statistics()["links_opening"] == 0
     assert await answer((await eos.several(1))[0])
+
+
+async def test_a_text_is_no_reason_to_fail(site: Make) -> None:
+    eos = await site(shells_per_link=2, faults=Faults(vty_refusal="text"))
+    await eos.several(7)
+    assert eos.served.sessions == 7
+    assert eos.links.statistics()["streams_learned"] == {"cli": 2}

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A fleet in bad weather: everything that aioconn offers, at once and for minutes, every answer and deadline checked."""
+"""A fleet in bad weather: all that aioconn offers, at once and for minutes, every answer and deadline checked."""

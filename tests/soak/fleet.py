@@ -75,7 +75,8 @@ class Target:
             found = await self.device.connect(
                 alias=alias,
                 timeout=CONNECT_TIMEOUT,
-                **({"pool_size": size, "pool_timeout": POOL_TIMEOUT} if size else {}),
+                pool_size=size,
+                pool_timeout=POOL_TIMEOUT if size else None,
                 **self.options,
             )
         return found
@@ -107,7 +108,7 @@ class Fleet:
 
 @asynccontextmanager
 async def fleet(count: int, *, seed: int) -> AsyncIterator[Fleet]:
-    """So many devices of all kinds: some behind a proxy, a jump host, with limits, on another loop than the caller's."""
+    """So many devices of all kinds: some behind a proxy or a jump host, with limits, on another loop than ours."""
     rng = random.Random(seed)
     async with AsyncExitStack() as stack:
         lab = await stack.enter_async_context(Lab(seed=seed))
@@ -127,13 +128,8 @@ async def fleet(count: int, *, seed: int) -> AsyncIterator[Fleet]:
                 max_vty=limit,
             )
             served.log = deque(maxlen=200)  # ten thousand each would look like something that grows
-            if number % 8 == 2:
-                defaults = {
-                    "max_sessions": 4,
-                    "logins_per_minute": 240,
-                }  # it says so; the others have to find out
-            else:
-                defaults = {}
+            # some say what they can bear; from the others it has to be found out
+            defaults = {"max_sessions": 4, "logins_per_minute": 240} if number % 8 == 2 else {}
             behind = number % 12 == 9 and protocol == "ssh"
             if number % 3 == 1 or number % 6 == 3:
                 port = served.ssh_port or served.telnet_port or 0

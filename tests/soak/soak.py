@@ -71,7 +71,7 @@ class Report:
             f"pools: {_listed(self.pools)}; {self.logins} logins",
             f"answers {ledger.answers}, wrong {ledger.counts['wrong']}, late {ledger.counts['late']}"
             f" (the latest {latest:+.2f} s), strange {ledger.counts['strange']}",
-            f"the loop stood still for {self.pulse.longest:.2f} s at most, {self.pulse.longest_own:.2f} s of it by itself",
+            f"a loop stood still for {self.pulse.longest:.2f} s, by its own doing for {self.pulse.longest_own:.2f} s",
             f"memory {self.before.memory / MIB:.1f} -> {self.after.memory / MIB:.1f} MiB"
             f" ({self.memory_slope:+.3f} MiB, {self.object_slope:+.0f} objects a minute in the second half),"
             f" descriptors {self.before.descriptors} -> {self.after.descriptors},"
@@ -113,12 +113,11 @@ async def soak(
                 report.logins += target.served.logins
             for testbed in whole.testbeds:
                 (await testbed.disconnect()).raise_for_errors()
-            left = {target.name: target.served.sessions for target in whole if target.served.sessions}
-            if left and not await _within(5.0, lambda: not any(one.served.sessions for one in whole)):
-                ledger.complain("strange", f"sessions on the devices when all is closed: {left}")
+            served = [target.served for target in whole]
+            if not await _within(5.0, lambda: not any(one.sessions for one in served)):
+                ledger.complain("strange", f"sessions on the devices when all is closed: {served}")
             if len(homes):
                 ledger.complain("strange", f"{len(homes)} loop threads when all is closed")
-            del whole, target, testbed
     finally:
         heart.cancel()
         await asyncio.wait({heart})
@@ -170,7 +169,7 @@ async def _work(
         name="users on another loop",
     )
     started = time.monotonic()
-    tasks = [asyncio.create_task(one.live()) for one in (*workers, round_)]
+    tasks = [asyncio.create_task(live) for live in (*[one.live() for one in workers], round_.live())]
     weather = asyncio.create_task(mishaps.go_on(every=every))
     abroad.start()
     first_half: Counter[str] = Counter()

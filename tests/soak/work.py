@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.soak.ledger import Ledger
 
 PATIENCE = (0.05, 0.2, 1.0, 3.0, 3.0, 3.0)
 LOOKS = ("{host}#", "{host}>", "{host}(config)#", "other#", "#")
+STAMP = re.compile(r"\w{3} \w{3} \d\d? [\d:.]+ UTC$")
 CLOSING: float = 2 * OPTIONS["close_timeout"]
 
 
@@ -274,16 +276,18 @@ class Worker:
 
 
 def judge(ledger: Ledger, target: Target, question: Question, answer: str, kind: str) -> None:
-    """An answer has the lines of its question, and besides them at most those that look like a prompt."""
+    """An answer has the lines of its question; besides them at most a time, and lines that look like a prompt."""
     ledger.answers += 1
     looks = {look.replace("{host}", target.served.host) for look in LOOKS}
     lines = [line for line in answer.splitlines() if line and line not in looks]
+    if target.served.personality.stamp and lines and STAMP.match(lines[0]):
+        del lines[0]
     if lines != list(question.lines):
+        words = f"{kind} on {target.name} ({target.served.personality.name}, {target.options.get('confirm')})"
         ledger.complain(
             "wrong",
-            f"{kind} on {target.name} ({target.served.personality.name}) {target.served.faults}"
-            f"\n  asked {question.command!r}\n  wanted {question.lines!r}\n  got {answer!r}"
-            f"\n  raw {getattr(answer, 'raw', None)!r}",
+            f"{words} {target.served.faults}\n  asked {question.command!r}, for {len(question.lines)} lines"
+            f"\n  got {answer[:300]!r}\n  raw {getattr(answer, 'raw', b'')[:500]!r}",
         )
 
 
