@@ -146,6 +146,13 @@ def soak(session: nox.Session) -> None:
     session.run("pytest", "-m", "soak", "--timeout=3600", *session.posargs)
 
 
+@nox.session
+def desync(session: nox.Session) -> None:
+    """100,000 commands that end early (AIOCONN_CUTS: so many), and a table of what became of the sessions."""
+    install(session, "test")
+    session.run("pytest", "-m", "desync", "-s", "--timeout=3600", "tests/desync", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def storm(session: nox.Session) -> None:
     """A million random steps on pools, on a virtual clock. Arguments go to `python -m tests.storm`."""

@@ -89,6 +89,10 @@ class Admission:
         self.budget.withdraw(connection, self._now())
         self._after_leaving()
 
+    def leaving(self, connection: Connection) -> None:
+        """The session is being closed; `leave` follows."""
+        self.budget.leaving(connection)
+
     def leave(self, connection: Connection) -> None:
         """The session is gone, or did not come about."""
         self._forget(connection)

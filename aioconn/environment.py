@@ -44,6 +44,10 @@ class Environment(Protocol):
         """The work of the attempt is done, or it has failed: the next one may begin. May be called again."""
         ...
 
+    def leaving(self, connection: Any) -> None:
+        """The session is being closed; `leave` follows."""
+        ...
+
     def leave(self, connection: Any) -> None:
         """The session that was admitted is gone. A plain function; unadmitted ones may be named as well."""
         ...
@@ -92,6 +96,8 @@ class Alone:
         return True
 
     def opened(self, connection: Any) -> None: ...
+
+    def leaving(self, connection: Any) -> None: ...
 
     def leave(self, connection: Any) -> None: ...
 
@@ -169,6 +175,9 @@ class Inside:
 
     def opened(self, connection: Any) -> None:
         self._outer.opened(connection)
+
+    def leaving(self, connection: Any) -> None:
+        self._outer.leaving(connection)
 
     def leave(self, connection: Any) -> None:
         self._outer.leave(connection)

@@ -368,6 +368,7 @@ class Life(ABC, Generic[O_co]):
 
     async def _end_session(self, *, politely: bool) -> None:
         """Close, within the deadline, and free everything in any case."""
+        self._request.environment.leaving(self)
         try:
             if politely:
                 async with asyncio.timeout(self._options.close_timeout):

@@ -237,6 +237,12 @@ class Budget:
         self._serve(now)
         return raised
 
+    def leaving(self, holder: Any) -> None:
+        """The session is being closed: the device may have its line back before we know. `give()` follows."""
+        if (place := self._places.get(holder)) is not None:
+            self._live -= place.live
+            place.live = False
+
     def refused(self, holder: Any, now: float) -> bool:
         """The device would not have one more session. True if a limit was learned from that: give the place back and
         ask again, `first`. False if we hold no other session: then it is not us who crowd the device."""
@@ -246,7 +252,8 @@ class Budget:
         others = len(self._places) - self._refused
         if others < 1:
             return False
-        self._lesson.refused(others, now)
+        # Those that are still opening may be refused as well: what comes about after all raises the limit again.
+        self._lesson.refused(max(1, self._live), now)
         return True
 
     # ------------------------------------------------------------------ giving up for others

@@ -301,6 +301,8 @@ class ConnectionManager:
             await self.destroy(alias)
         elif present is not None and self._fingerprints[alias] == fingerprint:
             connection = present  # the same again, after a disconnect: whoever holds it can use it again
+        elif present is not None:
+            await present.close()  # broken, and perhaps about to be opened again for a call: nobody would close it
         self._register(alias, connection, fingerprint)
         try:
             await self._wait_open(alias, connection, timeout)

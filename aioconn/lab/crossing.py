@@ -272,6 +272,7 @@ class Crossing:
         lot = random.Random(seed)
         self.drawn = drawn  # the weather is its own
         self.unplugged = False
+        self.reaching = False  # the client's socket has a protocol, the server's is the next
         self.over = False
         self.to_client = Lane(self, to_client, lot)
         self.to_server = Lane(self, to_server, lot)
@@ -283,11 +284,6 @@ class Crossing:
         self._on_arrival = on_arrival
         self._on_end = on_end
         self._count = count
-
-    @property
-    def begun(self) -> bool:
-        """Whether the client's socket was there once."""
-        return self.near.transport is not None or self.near.lost
 
     @property
     def complete(self) -> bool:

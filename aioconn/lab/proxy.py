@@ -137,9 +137,8 @@ class Proxy:
             self._reserved.close()
         self.cut()
         for crossing, task in self._joining.items():
-            if (
-                crossing.begun
-            ):  # one that has no socket yet gets it in the next turns, and sees that it is too late
+            # one that is about to get a socket sees by itself that it is too late; uvloop would forget the socket
+            if crossing.reaching and crossing.far.transport is None:
                 task.cancel()
         for _ in range(TURNS):
             if not self._live and not self._joining:
@@ -221,7 +220,8 @@ class Proxy:
         loop = asyncio.get_running_loop()
         try:
             await loop.connect_accepted_socket(lambda: crossing.near, sock)
-            if self.half_open or self._closed:
+            crossing.reaching = True
+            if self.half_open or crossing.over:
                 return
             async with asyncio.timeout(REACH_TIMEOUT):
                 await loop.create_connection(lambda: crossing.far, self.host, self.target)
@@ -231,7 +231,7 @@ class Proxy:
 
     def _joined(self, crossing: Crossing, sock: socket.socket, task: asyncio.Task[None]) -> None:
         self._joining.pop(crossing, None)
-        if not crossing.begun:  # cancelled from elsewhere, perhaps before its first step
+        if not crossing.reaching:  # cancelled from elsewhere, perhaps before its first step
             sock.close()
 
     def _arrived(self, crossing: Crossing) -> None:

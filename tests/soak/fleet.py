@@ -15,7 +15,7 @@ import aioconn
 from aioconn.connection import State
 from aioconn.lab import Lab, LabDevice
 from aioconn.lab.proxy import Proxy
-from tests.desync.cells import Question, questions
+from tests.soak.questions import Question, questions
 
 KINDS = (
     "cisco_iosxe",
@@ -77,7 +77,6 @@ class Target:
                 timeout=CONNECT_TIMEOUT,
                 pool_size=size,
                 pool_timeout=POOL_TIMEOUT if size else None,
-                **self.options,
             )
         return found
 
@@ -157,6 +156,8 @@ async def fleet(count: int, *, seed: int) -> AsyncIterator[Fleet]:
         for number, plan in enumerate(plans):
             name = plan["name"]
             testbed = next(testbed for testbed in testbeds.values() if name in testbed)
+            options = dict(OPTIONS, confirm="probe") if number % 5 < 2 else dict(OPTIONS)
+            testbed[name].manager.default_arguments(options)
             targets.append(
                 Target(
                     name=name,
@@ -164,7 +165,7 @@ async def fleet(count: int, *, seed: int) -> AsyncIterator[Fleet]:
                     device=testbed[name],
                     proxy=proxies.get(name),
                     pools={"pool": 3} if number % 2 else {"pool": 3, "second": 2},
-                    options=dict(OPTIONS, confirm="probe") if number % 5 < 2 else dict(OPTIONS),
+                    options=options,
                     questions=plan["asked"],
                 )
             )

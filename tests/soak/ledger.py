@@ -19,6 +19,7 @@ from aioconn.errors import (
     LimitReached,
     SessionError,
 )
+from aioconn.events import CircuitOpened, Event, LimitLearned, Recovered, Replaced
 from tests.soak.vitals import Pulse
 
 GRACE = 1.0  # seconds after its deadline, or after its cancellation, by which a call must have ended
@@ -49,6 +50,7 @@ class Ledger:
     errors: Counter[str] = field(default_factory=Counter)
     answers: int = 0
     faults: Counter[str] = field(default_factory=Counter)
+    told: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     samples: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -59,6 +61,25 @@ class Ledger:
             self.counts[what] += 1
             if self.counts[what] <= SAMPLES:
                 self.samples.append(f"{what}: {text}")
+
+    def hear(self, event: Event) -> None:
+        """What the library tells of sessions that came to an end before their time, and of limits."""
+        match event:
+            case Replaced():
+                what = f"replaced: {event.reason}"
+            case Recovered():
+                what = "recovered" if event.kept else "not recovered"
+            case LimitLearned():
+                what = "limit learned" if event.sessions is not None else "limit forgotten"
+                import sys
+
+                print("LEARNED", event, file=sys.stderr)
+            case CircuitOpened():
+                what = "circuit opened"
+            case _:
+                return
+        with self.lock:
+            self.told[what] += 1
 
     @contextmanager
     def call(self, kind: str, subject: str, limit: float) -> Iterator[None]:

@@ -79,6 +79,9 @@ class Mishaps:
             mishap = self._rng.choice(ways)
             self._ledger.faults[mishap.__name__.replace("_", " ")] += 1
             self._ill[target.name] = now + self._rng.uniform(0.2, LONGEST)
+            import sys
+
+            print("MISHAP", target.name, mishap.__name__, file=sys.stderr)
             mishap(target)
 
     def heal(self, name: str) -> None:

@@ -68,7 +68,7 @@ class Report:
         lines += [
             f"errors: {_listed(ledger.errors)}",
             f"mishaps: {sum(ledger.faults.values())}: {_listed(ledger.faults)}",
-            f"pools: {_listed(self.pools)}; {self.logins} logins",
+            f"pools: {_listed(self.pools)}; {self.logins} logins; told: {_listed(ledger.told)}",
             f"answers {ledger.answers}, wrong {ledger.counts['wrong']}, late {ledger.counts['late']}"
             f" (the latest {latest:+.2f} s), strange {ledger.counts['strange']}",
             f"a loop stood still for {self.pulse.longest:.2f} s, by its own doing for {self.pulse.longest_own:.2f} s",
@@ -157,6 +157,8 @@ async def _work(
     ledger = report.ledger
     await asyncio.gather(*[target.open(alias) for target in whole for alias in (*target.pools, "default")])
     mishaps = Mishaps(whole, ledger, shift, random.Random(rng.random()))
+    for testbed in whole.testbeds:
+        testbed.listeners.add(ledger.hear)
     workers = [
         Worker(target, ledger, shift, random.Random(rng.random()), pause=pause)
         for target in whole

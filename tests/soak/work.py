@@ -11,9 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aioconn
-from tests.desync.cells import Question
 from tests.soak.fleet import CONNECT_TIMEOUT, OPTIONS, POOL_TIMEOUT, Target
 from tests.soak.ledger import Ledger
+from tests.soak.questions import Question
 
 PATIENCE = (0.05, 0.2, 1.0, 3.0, 3.0, 3.0)
 LOOKS = ("{host}#", "{host}>", "{host}(config)#", "other#", "#")
