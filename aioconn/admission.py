@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import random
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -13,10 +14,11 @@ from aioconn.connection import BaseConnection
 from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, ShellRefused
 from aioconn.events import CircuitOpened, LimitLearned, Listeners
 from aioconn.exclusive import ConfigureOrder, Exclusivity
+from aioconn.home import call_at_home
 from aioconn.limits import Budget
 from aioconn.line import Claim
 from aioconn.links import Links
-from aioconn.policy import Limits
+from aioconn.policy import DOUBTED_FOR, LEARNED_FOR, Limits
 from aioconn.protocols.sharing import would_share
 
 GATE_HOLD = 1.0
@@ -42,6 +44,11 @@ class Needs(Protocol):
     @property
     def connect_gate(self) -> asyncio.Semaphore | None:
         """Bounds how many connections of the whole testbed are opened at once."""
+        ...
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The home loop; None until something connects."""
         ...
 
 
@@ -181,18 +188,20 @@ class Admission:
 
     def crowded(self, connection: Connection, error: BaseException) -> bool:
         """A refusal while sessions of ours are open is a limit that nobody had told us of."""
-        now = self._now()
         if isinstance(
             error, HostUnreachable
-        ):  # a daemon with a limit of its own refuses, and works all the same
+        ):  # as IOS does without a free line; so does a daemon that is restarted
             others = [
                 one for one in self.budget.holders if one is not connection and one.via == connection.via
             ]
             if not any(one.connected for one in others):
                 return False
-        elif not isinstance(error, ShellRefused):
+            memory = DOUBTED_FOR
+        elif isinstance(error, ShellRefused):
+            memory = LEARNED_FOR
+        else:
             return False
-        if not self.budget.refused(connection, now):
+        if not self.budget.refused(connection, self._now(), memory=memory):
             return False
         self._refused.add(connection)
         self.leave(connection)
@@ -224,8 +233,13 @@ class Admission:
     def breaker(self, path: str) -> Breaker:
         """What the attempts on a path have come to."""
         if (found := self._breakers.get(path)) is None:
-            found = self._breakers[path] = Breaker(self._random)
+            told = functools.partial(self._reset, path)
+            found = self._breakers[path] = Breaker(self._random, on_reset=told)
         return found
+
+    def _reset(self, path: str) -> None:
+        """Somebody has put the path right; he may call from anywhere."""
+        call_at_home(self._needs.loop, self._changed, path)
 
     def _changed(self, path: str) -> None:
         for future in self._outcomes.pop(path, ()):

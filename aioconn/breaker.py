@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from enum import StrEnum
 
 from aioconn.errors import (
@@ -59,6 +59,7 @@ class Breaker:
     """
 
     __slots__ = (
+        "_on_reset",
         "_outage",
         "_permanent",
         "_random",
@@ -69,8 +70,11 @@ class Breaker:
         "retry_at",
     )
 
-    def __init__(self, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, rng: random.Random | None = None, *, on_reset: Callable[[], object] = lambda: None
+    ) -> None:
         self._random = rng or random.Random()
+        self._on_reset = on_reset
         self._under_way: dict[Hashable, int] = {}
         self._outage = 0
         self._permanent = False
@@ -144,6 +148,7 @@ class Breaker:
         self._close()
         self._works_since = None
         self.failures, self.last_error = 0, None
+        self._on_reset()
 
     def refusal(self, device: str, path: str, now: float) -> CircuitOpen:
         """The error for a caller whose deadline lies before the next attempt; its cause is the last real error."""

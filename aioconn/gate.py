@@ -9,7 +9,7 @@ checking, settling, closing) is put into `work`, for whoever owns the gate to do
 from __future__ import annotations
 
 import functools
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
@@ -116,7 +116,8 @@ class Gate(Generic[S]):
         self.counters = Counters()
         self.retry_at = 0.0  # no attempt to open before that
         self.careful = False  # the last attempt failed: one at a time
-        self._waiters: deque[Waiter] = deque()
+        # In the order of their coming, and left in constant time by whoever is cancelled.
+        self._waiters: OrderedDict[Waiter, None] = OrderedDict()
         self._stages = dict.fromkeys(Stage, 0)
         self._refusal: Callable[[], BaseException] | None = None
         self._make = make
@@ -154,7 +155,7 @@ class Gate(Generic[S]):
         if not idle or self._waiters:
             return None
         member = idle[-1]
-        if now - member.since > self._check_after:
+        if now - member.since > self._check_after or now >= member.expires:
             return None
         idle.pop()
         self._enter(member, Stage.LEASED, now)
@@ -172,22 +173,23 @@ class Gate(Generic[S]):
         ):
             waiter.fail(self._refusal)
             return
-        self._waiters.append(waiter)
+        self._waiters[waiter] = None
         self.match(now)
 
     def withdraw(self, waiter: Waiter, now: float) -> None:
         """The caller waits no longer. What he had been granted already he gives back with `release`."""
         self.counters.cancelled += 1
-        if waiter in self._waiters:
-            self._waiters.remove(waiter)
-            self._abandon_needless()
+        self._waiters.pop(waiter, None)
+        self._drop_gone()
+        self._abandon_needless()
 
     def expire(self, now: float, error: Callable[[Waiter], BaseException]) -> float | None:
         """Fail those whose deadline has come; returns the next deadline, None if nobody waits."""
         waiting = [waiter for waiter in self._waiters if not waiter.done]
         expired = [waiter for waiter in waiting if waiter.deadline <= now]
         if expired:
-            self._waiters = deque(waiter for waiter in waiting if waiter.deadline > now)
+            for waiter in expired:
+                del self._waiters[waiter]
             self.counters.timeouts += len(expired)
             for waiter in expired:
                 waiter.fail(functools.partial(error, waiter))
@@ -225,7 +227,7 @@ class Gate(Generic[S]):
             elif waiters:
                 self._enter(member, Stage.LEASED, now)
                 self.counters.acquired += 1
-                waiters.popleft().grant(member)
+                waiters.popitem(last=False)[0].grant(member)
                 if not waiters:
                     self._abandon_needless()
             else:
@@ -255,10 +257,11 @@ class Gate(Generic[S]):
         self.retry_at, self.careful, self._refusal = retry_at, careful, error
         if self.hopeless:
             waiting = [waiter for waiter in self._waiters if not waiter.done]
-            self._waiters = deque(waiter for waiter in waiting if waiter.deadline >= retry_at)
-            for waiter in waiting:
-                if waiter.deadline < retry_at:
-                    waiter.fail(error)
+            hopeless = [waiter for waiter in waiting if waiter.deadline < retry_at]
+            for waiter in hopeless:
+                del self._waiters[waiter]
+            for waiter in hopeless:
+                waiter.fail(error)
 
     def hold_off(self) -> None:
         """Open nothing until `pause`, `forgive` or `resume`: somebody else is trying the path."""
@@ -319,7 +322,7 @@ class Gate(Generic[S]):
             else:
                 self._enter(member, Stage.LEASED, now)
                 self.counters.acquired += 1
-                self._waiters.popleft().grant(member)
+                self._waiters.popitem(last=False)[0].grant(member)
             self._drop_gone()
         self._grow(now)
 
@@ -365,7 +368,7 @@ class Gate(Generic[S]):
     def close(self, now: float, error: Callable[[], BaseException]) -> None:
         """Hand out nothing more. Who waits hears `error`; idle sessions are closed, held ones when they come back."""
         self.closed = True
-        waiters, self._waiters = self._waiters, deque()
+        waiters, self._waiters = self._waiters, OrderedDict()
         for waiter in waiters:
             if not waiter.done:
                 waiter.fail(error)
@@ -417,8 +420,8 @@ class Gate(Generic[S]):
     def _drop_gone(self) -> None:
         """Those at the head of the line who have gone away by themselves."""
         waiters = self._waiters
-        while waiters and waiters[0].done:
-            waiters.popleft()
+        while waiters and (first := next(iter(waiters))).done:
+            del waiters[first]
 
     def _abandon_needless(self) -> None:
         """Nobody waits: what is being opened and has not begun yet need not begin."""

@@ -27,11 +27,11 @@ class Lesson:
             return None
         return self.sessions + (now >= self._until)
 
-    def refused(self, others: int, now: float) -> None:
+    def refused(self, others: int, now: float, memory: float = LEARNED_FOR) -> None:
         """The device has `others` of our sessions, at least one, and would not have one more."""
         self.settle(now)
         self.sessions = others if self.sessions is None else min(others, self.sessions)
-        self._until = now + LEARNED_FOR
+        self._until = now + memory
 
     def confirmed(self, sessions: int, now: float) -> bool:
         """The device has `sessions` of ours. True if that is more than it was taken to bear."""

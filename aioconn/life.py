@@ -237,6 +237,10 @@ class Life(ABC, Generic[O_co]):
                 environment.opened(self)
                 if not crowded:
                     raise
+                if self._request.pooled:  # its pool asks again, if the session is still wanted then
+                    raise LimitReached(
+                        f"the device would not have one more session: {error.message}", **self._where()
+                    ) from error
 
     def _phase_reached(self, phase: Phase) -> None:
         if phase not in _WORK:

@@ -12,7 +12,7 @@ from typing import Any
 
 from aioconn.lesson import Lesson
 from aioconn.line import Claim, Group, Line, Waiter
-from aioconn.policy import TURN, Limits, LoginRate
+from aioconn.policy import LEARNED_FOR, TURN, Limits, LoginRate
 
 __all__ = ["Budget", "Claim"]
 
@@ -243,9 +243,9 @@ class Budget:
             self._live -= place.live
             place.live = False
 
-    def refused(self, holder: Any, now: float) -> bool:
-        """The device would not have one more session. True if a limit was learned from that: give the place back and
-        ask again, `first`. False if we hold no other session: then it is not us who crowd the device."""
+    def refused(self, holder: Any, now: float, *, memory: float = LEARNED_FOR) -> bool:
+        """The device would not have one more session. True if a limit was learned from that, for `memory` seconds: give
+        the place back and ask again, `first`. False if we hold no other session: then it is not us who crowd it."""
         if (place := self._places.get(holder)) is not None and not place.refused:
             place.refused = True
             self._refused += 1
@@ -253,7 +253,7 @@ class Budget:
         if others < 1:
             return False
         # Those that are still opening may be refused as well: what comes about after all raises the limit again.
-        self._lesson.refused(max(1, self._live), now)
+        self._lesson.refused(max(1, self._live), now, memory)
         return True
 
     # ------------------------------------------------------------------ giving up for others

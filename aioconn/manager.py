@@ -302,15 +302,19 @@ class ConnectionManager:
         elif present is not None and self._fingerprints[alias] == fingerprint:
             connection = present  # the same again, after a disconnect: whoever holds it can use it again
         elif present is not None:
-            await present.close()  # broken, and perhaps about to be opened again for a call: nobody would close it
+            await (
+                present.close()
+            )  # broken, and perhaps about to be opened again for a call: nobody would close it
         self._register(alias, connection, fingerprint)
         try:
             await self._wait_open(alias, connection, timeout)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and alias not in self._openings:
                 await connection.close()  # it opened in the very turn in which the caller was cancelled
-            if self._connections.get(alias) is connection and not connection.connected:
+            mine = self._connections.get(alias) is connection and alias not in self._openings
+            if mine and not connection.connected:
                 self._forget(alias)
+                await connection.close()  # who holds it from before would open it again, and nobody close it
             raise
         return connection
 

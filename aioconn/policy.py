@@ -17,6 +17,7 @@ IDLE_TIMEOUT = 540.0  # devices end idle sessions after 10 minutes: be first
 LIFETIME = 3600.0
 
 TURN = 1.0  # a session that others wait for is passed on at the first release after this
+DOUBTED_FOR = 10.0  # one that refused a TCP connection may have been full, or was restarting its daemon
 LEARNED_FOR = 300.0  # a device that refused a session is not asked for that many again
 
 BACKOFF_BASE = 1.0  # the wait after failure n is anything up to BASE * 2**n, at most CEILING

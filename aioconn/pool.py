@@ -163,7 +163,7 @@ class ConnectionPool(Generic[C]):
     # ------------------------------------------------------------------ opening and closing
 
     async def open(self, *, timeout: float | None = None) -> None:
-        """Open the first session, which shows that the others can be had; nothing happens if the pool is open.
+        """Open the first session, which shows that the others can be had; nothing happens if one could be had now.
 
         Raises what opening it raises. Cancelling leaves nothing behind.
         """
@@ -172,6 +172,10 @@ class ConnectionPool(Generic[C]):
             return
         await self._finish_closing()
         if not self._gate.closed:
+            if (
+                not self.connected
+            ):  # the path is down, and its next attempt not due: it is asked for in so many words
+                await self._sessions.open_first(timeout)
             return
         self._state = State.OPENING
         try:

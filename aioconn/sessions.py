@@ -42,6 +42,7 @@ class Sessions(Generic[C]):
         self._options = self.model.options
         self._claims: set[Member[C]] = set()
         self._tidying: asyncio.TimerHandle | None = None
+        self._tidies_at = _NEVER
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._random = random.Random()
@@ -80,7 +81,7 @@ class Sessions(Generic[C]):
         self.gate.release(member, self.now(), clean=session.clean, alive=session.connected)
         if self.gate.work:
             self.work()
-        if self._tidying is None and member.stage is Stage.IDLE:
+        if member.stage is Stage.IDLE and member.expires < self._tidies_at:
             self._tidy()
         if self._quiet is not None:
             self._check_quiet()
@@ -298,11 +299,13 @@ class Sessions(Generic[C]):
         if self._tidying is not None:
             self._tidying.cancel()
             self._tidying = None
+        self._tidies_at = _NEVER
         at = self.gate.tidy(self.now(), self._options.idle_timeout)
         self.work()
         if at is not None and not self.gate.closed:
             assert self.loop is not None
             self._tidying = self.loop.call_at(at, self._tidy)
+            self._tidies_at = at
 
     def _check_quiet(self) -> None:
         quiet = self._quiet
@@ -314,6 +317,7 @@ class Sessions(Generic[C]):
             if timer is not None:
                 timer.cancel()
         self._tidying = self._retry = None
+        self._tidies_at = _NEVER
 
     def _tell_replaced(self, member: Member[C]) -> None:
         model = self.model

@@ -45,7 +45,8 @@ class LoopClock:
         self._timer = self._loop.call_at(self._due, self._tick)
 
     def now(self) -> float:
-        return self._loop.time() - self._lost
+        now = self._loop.time()
+        return now - self._lost - (max(0.0, now - self._due) if self._due else 0.0)
 
     async def calm(self) -> None:
         """Wait until the loop has time: who is served late gives up for reasons of his own."""
@@ -133,6 +134,7 @@ class Series:
             reopened = proxy.accepted > 1
             await trial.leave()
             proxy.to_client = proxy.to_server = CLEAR
+            await clock.calm()
             after = Trial(device, clock)
             await after.visit(30)
             await after.leave()

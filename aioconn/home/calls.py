@@ -196,7 +196,7 @@ class _Iteration(Generic[T]):
         if not self._begun:
             self._begun = True
             await steps.travel(steps.begin)
-        elif not steps.arrived:
+        else:
             await steps.travel(steps.go_on)
         if steps.arrived or steps.failure is not None:
             steps.outcome()

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import os
 import sys
 import weakref
@@ -118,7 +117,6 @@ class Errand(Generic[T]):
     __slots__ = (
         "_abandoned",
         "_caller",
-        "_context",
         "_errands",
         "_home",
         "_undo",
@@ -139,7 +137,6 @@ class Errand(Generic[T]):
         self._caller = caller
         self._undo = undo
         self._errands = errands_at(home)
-        self._context = contextvars.copy_context()
         self.failure: BaseException | None = None  # why there is no outcome
         self._abandoned = False  # the caller does not want the outcome
         self.over = False  # and does not have to wait for anything either
@@ -228,15 +225,14 @@ class Errand(Generic[T]):
         raise NotImplementedError
 
     def begin(self) -> None:
+        """The loop calls this with a copy of the caller's context, of which the task gets one in its turn."""
         self._errands.watch(self._home)
-        if self._errands.closed:
-            self.lose()
         if self not in self._errands.pending:
             return
         work = self._work()
         try:
-            self.task = self._home.create_task(work, context=self._context)
-        except Exception as error:  # the loop has a task factory that does not know of contexts
+            self.task = self._home.create_task(work)
+        except Exception as error:  # of a task factory
             work.close()
             self.failure = error
             self.claim()
@@ -269,10 +265,6 @@ class Errand(Generic[T]):
             self.over = True
             self.tell()
 
-    def _cancel(self) -> None:
-        if self.task is not None and not self.task.cancelling():  # whoever stopped the loop may have done so
-            self.task.cancel()
-
     # ------------------------------------------------------------------ anywhere
 
     def lose(self) -> None:
@@ -284,7 +276,7 @@ class Errand(Generic[T]):
             # In case the loop is run again; one that is closed for good cancels its tasks itself.
             if not self._errands.closed:
                 with contextlib.suppress(RuntimeError):
-                    self._home.call_soon_threadsafe(self._cancel)
+                    self._home.call_soon_threadsafe(self._abandon)
 
     def claim(self) -> bool:
         try:

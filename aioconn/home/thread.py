@@ -167,11 +167,9 @@ class LoopThread:
 
     async def _tidy_up(self) -> None:
         until = time.monotonic() + self._grace
-        cancelled = {asyncio.current_task()}
         while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
-            for task in tasks - cancelled:
+            for task in tasks:
                 task.cancel()
-            cancelled |= tasks
             left = until - time.monotonic()
             await asyncio.wait(tasks, timeout=max(0.0, left))
             if left <= 0:

@@ -175,6 +175,7 @@ class End(asyncio.Protocol):
         self.incoming: Lane
         self.outgoing: Lane
         self.transport: asyncio.Transport | None = None
+        self._opening: asyncio.Transport | None = None
         self._crossing = crossing
         self._held = True
         self._heard_end = False
@@ -183,12 +184,11 @@ class End(asyncio.Protocol):
     # asyncio's protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=0)
+        self._opening = cast(asyncio.Transport, transport)
+        self._opening.set_write_buffer_limits(high=0)
         if hasattr(transport, "max_size"):
             cast(Any, transport).max_size = WINDOW
-        self.transport.pause_reading()
-        self._crossing.arrived(self)
+        self._opening.pause_reading()
 
     def data_received(self, data: bytes) -> None:
         self.incoming.take(data)
@@ -207,13 +207,17 @@ class End(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
-        self.transport = None
+        self.transport = self._opening = None
         if exc is not None:
             self.incoming.take(_RST)
         self.outgoing.finish()
         self._crossing.left(self)
 
     # the lanes' side
+
+    def begin(self) -> None:
+        """Its opening has returned. uvloop does not bear that a transport is aborted before."""
+        self.transport, self._opening = self._opening, None
 
     def write(self, data: bytes | memoryview) -> None:
         if self.transport is not None:
@@ -265,14 +269,14 @@ class Crossing:
         *,
         drawn: bool,
         seed: float,
-        on_arrival: Callable[[Crossing], None],
         on_end: Callable[[Crossing], None],
         count: Callable[[bool, int], None],
     ) -> None:
         lot = random.Random(seed)
         self.drawn = drawn  # the weather is its own
         self.unplugged = False
-        self.reaching = False  # the client's socket has a protocol, the server's is the next
+        self.begun = False  # somebody cares for the client's socket
+        self.reaching = False  # the server's socket is connecting
         self.over = False
         self.to_client = Lane(self, to_client, lot)
         self.to_server = Lane(self, to_server, lot)
@@ -281,7 +285,6 @@ class Crossing:
         self.far.incoming = self.near.outgoing = self.to_client
         self.to_server.source = self.to_client.sink = self.near
         self.to_client.source = self.to_server.sink = self.far
-        self._on_arrival = on_arrival
         self._on_end = on_end
         self._count = count
 
@@ -290,17 +293,21 @@ class Crossing:
         """Whether both sockets were there once."""
         return all(end.transport is not None or end.lost for end in (self.near, self.far))
 
-    def arrived(self, end: End) -> None:
+    def begin_near(self) -> None:
+        """The client is there."""
+        self.near.begin()
+
+    def begin_far(self) -> None:
+        """The server is there as well; data may flow."""
+        self.far.begin()
         if self.over:
-            end.end(reset=True)
-        elif end is self.near:
-            self._on_arrival(self)
-        else:
-            if self.unplugged:
-                self.unplug()
-            for lane in (self.to_client, self.to_server):
-                lane.source.hold(False)
-                lane.pump()
+            self.far.end(reset=True)
+            return
+        if self.unplugged:
+            self.unplug()
+        for lane in (self.to_client, self.to_server):
+            lane.source.hold(False)
+            lane.pump()
 
     def left(self, end: End) -> None:
         """A socket is closed; the other one hears of it through its lane, or never."""

@@ -137,8 +137,8 @@ class Proxy:
             self._reserved.close()
         self.cut()
         for crossing, task in self._joining.items():
-            # one that is about to get a socket sees by itself that it is too late; uvloop would forget the socket
-            if crossing.reaching and crossing.far.transport is None:
+            # the others are about to get a socket, and to see that it is too late
+            if crossing.reaching:
                 task.cancel()
         for _ in range(TURNS):
             if not self._live and not self._joining:
@@ -208,7 +208,6 @@ class Proxy:
                 *weather,
                 drawn=self.draw is not None,
                 seed=self._lot.random(),
-                on_arrival=self._arrived,
                 on_end=self._ended,
                 count=self._count,
             )
@@ -218,29 +217,39 @@ class Proxy:
 
     async def _join(self, crossing: Crossing, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            await loop.connect_accepted_socket(lambda: crossing.near, sock)
-            crossing.reaching = True
-            if self.half_open or crossing.over:
-                return
-            async with asyncio.timeout(REACH_TIMEOUT):
-                await loop.create_connection(lambda: crossing.far, self.host, self.target)
-        except OSError:  # a TimeoutError is one
-            self.unreached += 1
-            crossing.reset()
-
-    def _joined(self, crossing: Crossing, sock: socket.socket, task: asyncio.Task[None]) -> None:
-        self._joining.pop(crossing, None)
-        if not crossing.reaching:  # cancelled from elsewhere, perhaps before its first step
-            sock.close()
-
-    def _arrived(self, crossing: Crossing) -> None:
+        crossing.begun = True
+        await loop.connect_accepted_socket(lambda: crossing.near, sock)
+        crossing.begin_near()
         if self._closed:
             crossing.reset()
             return
         self.accepted += 1
         self._live[crossing] = None
         crossing.unplugged = self._unplugged
+        if self.half_open:
+            return
+        far = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        far.setblocking(False)
+        crossing.reaching = True
+        try:
+            async with asyncio.timeout(REACH_TIMEOUT):
+                await loop.sock_connect(far, (self.host, self.target))
+        except BaseException as error:
+            far.close()
+            if not isinstance(error, OSError):  # a TimeoutError is one
+                raise
+            self.unreached += 1
+            crossing.reset()
+            return
+        finally:
+            crossing.reaching = False
+        await loop.create_connection(lambda: crossing.far, sock=far)
+        crossing.begin_far()
+
+    def _joined(self, crossing: Crossing, sock: socket.socket, task: asyncio.Task[None]) -> None:
+        self._joining.pop(crossing, None)
+        if not crossing.begun:  # cancelled before its first step
+            sock.close()
 
     def _ended(self, crossing: Crossing) -> None:
         self._live.pop(crossing, None)

@@ -70,11 +70,12 @@ class CommandLine:
         self._options = options
         self._where = where
         self._command = ""
+        self._return_to: str | None = None  # the mode, while a configuration is under way
 
     @property
     def in_step(self) -> bool:
-        """Whether the device stands where we think it does, or the caller has taken that upon himself."""
-        return self.shell.in_step or self.raw
+        """Whether the device stands where it should, or the caller has taken that upon himself."""
+        return self.raw or (self.shell.in_step and self._return_to is None)
 
     # ------------------------------------------------------------------ one command
 
@@ -187,7 +188,7 @@ class CommandLine:
 
     # ------------------------------------------------------------------ modes
 
-    async def go_to(self, mode: str) -> None:
+    async def go_to(self, mode: str, *, confirm: str | None = None) -> None:
         shell = self.shell
         if mode not in self.platform.modes:
             raise UnknownMode(
@@ -202,7 +203,7 @@ class CommandLine:
         except LookupError as error:
             raise ModeNotReached(str(error), **self._where) from None
         for step, goal in route:
-            output = await self.step(step, check=False)
+            output = await self.step(step, check=False, confirm=confirm)
             if shell.mode != goal.name:
                 raise ModeNotReached(
                     f"{step.send!r} led to mode {shell.mode!r}, not {goal.name!r}",
@@ -210,7 +211,7 @@ class CommandLine:
                     seen=self._credentials.redact(output) or None,
                 )
 
-    async def step(self, step: Step, *, check: bool) -> Output:
+    async def step(self, step: Step, *, check: bool, confirm: str | None = None) -> Output:
         answers = []
         for question in step.replies:
             secret = question.secret is not None
@@ -218,7 +219,7 @@ class CommandLine:
             send = (text or "").encode() + (self.platform.newline.encode() if question.newline else b"")
             missing = text is None
             answers.append(Answer(pattern=question.pattern, send=send, secret=secret, missing=missing))
-        return await self.run(step.send, reply=None, check=check, answers=answers)
+        return await self.run(step.send, reply=None, check=check, confirm=confirm, answers=answers)
 
     def _password(self, name: str) -> str | None:
         """The password that a step may be asked for; None if there is none, which only matters if it is asked."""
@@ -241,6 +242,7 @@ class CommandLine:
         ]
         shell, started = self.shell, time.monotonic()
         before = shell.mode if shell.mode != how.mode else self.platform.default_mode
+        self._return_to = before
         await self.go_to(how.mode)
         said: list[str] = []
         try:
@@ -256,8 +258,10 @@ class CommandLine:
             for step in how.discard:
                 await self.step(step, check=False)
             await self.go_to(before)
+            self._return_to = None
             raise
         await self.go_to(before)
+        self._return_to = None
         elapsed = time.monotonic() - started
         return Output("\n".join(said), command="\n".join(wanted), elapsed=elapsed, mode=shell.mode)
 
@@ -317,7 +321,7 @@ class CommandLine:
             shell.discipline = opening.discipline
             if opening.discipline in (Discipline.READER, Discipline.TYPING):
                 shell.prove()
-            shell.pace.counts = opening.discipline is Discipline.TYPING
+            shell.pace.counts = opening.discipline is Discipline.TYPING and shell.probe.answer is None
             if self.platform.tty and opening.discipline is Discipline.READER:
                 shell.discipline = Discipline.BOTH
 
@@ -329,11 +333,12 @@ class CommandLine:
         interrupt = not any(re.search(pattern, command.strip(), re.IGNORECASE) for pattern in stubborn)
         if not await resync(shell, interrupt=interrupt):
             return False
-        default = self.platform.default_mode
-        if self._options.enable and shell.mode != default:
+        goal = self._return_to or (self.platform.default_mode if self._options.enable else shell.mode)
+        if shell.mode != goal:
             how = self.platform.configure
             if how is not None and shell.mode == how.mode:
                 for step in how.discard:
-                    await self.step(step, check=False)
-            await self.go_to(default)
+                    await self.step(step, check=False, confirm="probe")
+            await self.go_to(goal, confirm="probe")
+        self._return_to = None
         return True

@@ -20,7 +20,7 @@ from aioconn.home import LoopThread, carry, carry_acquiring, carry_iterator, err
 from aioconn.home.errand import errands_at
 from tests.cancelling import Moment, cut_everywhere
 from tests.conftest import LoopErrors
-from tests.home.conftest import LIVES, Factory, Stranger, heard, on_time, run_and_close, run_and_pause
+from tests.home.conftest import ENOUGH, LIVES, Factory, Stranger, heard, on_time, run_and_close, run_and_pause
 
 Loop = asyncio.AbstractEventLoop
 Make = Callable[[], Coroutine[Any, Any, Any]]
@@ -273,7 +273,10 @@ class TestCancelledByTheCaller:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(carry(stock.home, asyncio.sleep, 60), 0.01)
 
-    async def test_an_undo_that_fails_is_reported_and_nobody_hangs(self, home: Loop, audit: LoopErrors):
+    async def test_an_undo_that_fails_is_reported_and_nobody_hangs(
+        self, home: Loop, audit: LoopErrors, monkeypatch: pytest.MonkeyPatch
+    ):
+        monkeypatch.setattr(errand, "PATIENCE", 10 * ENOUGH)
         begun = threading.Event()
 
         async def stubborn() -> None:

@@ -254,6 +254,23 @@ class TestStop:
             await call
         may_end.set()
 
+    async def test_what_the_executor_does_is_waited_for(self, make: Make, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(thread_module, "TIDYING", ENOUGH)
+        thread = make("r1")
+        begun, ended = threading.Event(), threading.Event()
+
+        def work() -> None:
+            begun.set()
+            time.sleep(0.1)
+            ended.set()
+
+        call = asyncio.create_task(carry(thread.loop, asyncio.to_thread, work))
+        await heard(begun)
+        assert await on_time(asyncio.to_thread(thread.stop))
+        assert ended.is_set()
+        with pytest.raises(SessionClosed):
+            await call
+
     async def test_a_callback_that_blocks_the_loop(self, make: Make, monkeypatch: pytest.MonkeyPatch):
         monkeypatch.setattr(thread_module, "TIDYING", 0.01)
         thread = make("r1")
@@ -261,7 +278,7 @@ class TestStop:
 
         def block() -> None:
             blocked.set()
-            may_go_on.wait(ENOUGH)
+            may_go_on.wait(3 * ENOUGH)
 
         call = asyncio.create_task(carry(thread.loop, asyncio.sleep, 60))
         await asyncio.sleep(0)
@@ -318,6 +335,34 @@ class TestStop:
         for call in calls:
             with pytest.raises(SessionClosed):
                 await call
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+async def test_a_loop_that_breaks_down(audit: LoopErrors):
+    class Fragile(asyncio.SelectorEventLoop):
+        def run_forever(self) -> None:
+            super().run_forever()
+            raise OSError("the selector is gone")
+
+    thread = LoopThread("r1", loop_factory=Fragile)
+    thread.start()
+    begun = threading.Event()
+
+    async def work() -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    call = asyncio.create_task(carry(thread.loop, work))
+    await heard(begun)
+    thread.loop.call_soon_threadsafe(thread.loop.stop)
+    with pytest.raises(SessionClosed):
+        await on_time(call)
+    await asyncio.to_thread(joined, thread)
+    assert thread.loop.is_closed()
+    del call, thread
+    gc.collect()
+    assert all("was destroyed but it is pending" in text for text in audit.seen)
+    audit.seen.clear()
 
 
 class TestRetire:

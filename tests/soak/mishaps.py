@@ -91,7 +91,9 @@ class Mishaps:
         target.served.faults = Faults()
         target.served.shells_per_link = target.served.personality.shells_per_link
         if (proxy := target.proxy) is not None:
-            proxy.draw, proxy.half_open = None, False
+            if proxy.draw is not None or proxy.to_client.end or proxy.to_server.end:
+                proxy.cut()  # what was lost on the way is never told
+            proxy.draw = None
             proxy.to_client = proxy.to_server = CLEAR
             proxy.plug()
             proxy.listen()
@@ -149,7 +151,7 @@ class Mishaps:
 
     def few_lines(self, target: Target) -> None:
         refusal = self._rng.choice(("channel", "text"))
-        self._faults(target, Faults(vty_limit=self._rng.randint(1, 2), vty_refusal=refusal))
+        self._faults(target, Faults(vty_limit=self._rng.randint(2, 3), vty_refusal=refusal))
         target.served.kill_sessions()
 
     def no_lines(self, target: Target) -> None:

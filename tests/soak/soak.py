@@ -251,6 +251,10 @@ async def _call_the_roll(whole: Fleet, report: Report) -> None:
 
 async def _answer(target: Target, ledger: Ledger) -> None:
     """Every alias answers more callers than it has sessions."""
+    if "default" in target.device.connections:
+        await target.device.disconnect(
+            "default"
+        )  # it alone would keep what may be the only line of the device
     for alias, size in (*target.pools.items(), ("default", 1)):
         try:
             whom = await target.open(alias)

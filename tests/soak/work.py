@@ -276,11 +276,11 @@ class Worker:
 
 
 def judge(ledger: Ledger, target: Target, question: Question, answer: str, kind: str) -> None:
-    """An answer has the lines of its question; besides them at most a time, and lines that look like a prompt."""
+    """An answer has the lines of its question; besides them at most the time, and lines that look like a prompt."""
     ledger.answers += 1
     looks = {look.replace("{host}", target.served.host) for look in LOOKS}
     lines = [line for line in answer.splitlines() if line and line not in looks]
-    if target.served.personality.stamp and lines and STAMP.match(lines[0]):
+    if target.served.personality.name == "cisco_iosxr" and lines and STAMP.match(lines[0]):
         del lines[0]
     if lines != list(question.lines):
         words = f"{kind} on {target.name} ({target.served.personality.name}, {target.options.get('confirm')})"

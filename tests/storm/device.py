@@ -78,11 +78,13 @@ class Line:
         "device",
         "due",
         "heard",
+        "idle_since",
         "inbox",
         "known_dead",
         "left",
         "mode",
         "number",
+        "opened",
         "reader",
         "unanswered",
     )
@@ -97,6 +99,8 @@ class Line:
         self.known_dead = 0  # the turn of the loop in which the connection got to know
         self.mode = "exec"
         self.due = 0.0
+        self.opened = 0.0  # when its login ended
+        self.idle_since = 0.0  # when it was last used, proved or given back
         self.unanswered = 0
         self.inbox: deque[str] = deque()
         self.reader: asyncio.Future[None] | None = None
@@ -291,6 +295,7 @@ class FakeConnection(BaseConnection[BaseOptions]):
                 raise AuthenticationFailed("permission denied", **self._where())
             if server.happens(server.weather.lost_logins) or not line.alive:
                 raise HostUnreachable("reset by peer", **self._where())
+            line.opened = line.idle_since = loop.time()
         finally:
             del server.attempting[self]
             server.openings.pop(self, None)
@@ -331,6 +336,7 @@ class FakeConnection(BaseConnection[BaseOptions]):
                 return False
             while line.unanswered:  # as an interrupt and a proof of the prompt would
                 await line.receive()
+            line.idle_since = asyncio.get_running_loop().time()
             return True
         finally:
             server.recoveries.pop(self, None)
@@ -349,6 +355,7 @@ class FakeConnection(BaseConnection[BaseOptions]):
             if server.happens(server.weather.failed_recovery):
                 return False
             line.mode = "exec"
+            line.idle_since = asyncio.get_running_loop().time()
             return self._is_clean() and line.alive
         finally:
             server.recoveries.pop(self, None)
@@ -357,6 +364,7 @@ class FakeConnection(BaseConnection[BaseOptions]):
         server, line = self.server, self._live()
         line.send("check")
         answer = await line.receive()
+        line.idle_since = asyncio.get_running_loop().time()
         return answer == "check" and not server.happens(server.weather.failed_check)
 
     # ------------------------------------------------------------------ inside

@@ -139,8 +139,9 @@ class Driver:
             self.cancel: 14,
             self.cancel_in_grant: 6,
             self.idle: 12,
+            self.close: 0.3,
             **({self.kill: 2, self.resize: 2} if self.mood != QUIET else {self.resize: 1}),
-            **({self.weather: 2, self.close: 0.6, self.kill_all: 0.2} if self.mood == WILD else {}),
+            **({self.weather: 2, self.kill_all: 0.2} if self.mood == WILD else {}),
         }
         self.verbs: list[Callable[[], None]] = list(shares)
         self.weights = [sum(list(shares.values())[: index + 1]) for index in range(len(shares))]
@@ -173,7 +174,7 @@ class Driver:
             else:
                 await world.wait(chance() * 4_000)
             world.audit()
-            if step % 500 == 499:
+            if step % 1_000 == 999:
                 await self.lull()
 
     async def lull(self) -> None:

@@ -26,7 +26,7 @@ from tests.storm.planted import MUTANTS, Mutant
 ROOT = Path(__file__).resolve().parents[2]
 ENOUGH = 0.95
 STEPS = 30_000
-PATIENCE = 600.0
+PATIENCE = 240.0
 """Seconds after which a run counts as hung, which is to be caught as well."""
 
 TESTS = (

@@ -23,7 +23,14 @@ from aioconn.errors import (
     SessionBroken,
     SessionClosed,
 )
-from aioconn.policy import CLOSE_TIMEOUT, COMMAND_TIMEOUT, CONNECT_TIMEOUT, SETTLE_TIMEOUT
+from aioconn.policy import (
+    CHECK_AFTER,
+    CLOSE_TIMEOUT,
+    COMMAND_TIMEOUT,
+    CONNECT_TIMEOUT,
+    LIFETIME,
+    SETTLE_TIMEOUT,
+)
 from tests.storm.clock import VirtualLoop, stack, told
 from tests.storm.device import FakeConnection, FakeDevice, Line, Weather
 from tests.storm.ledger import SLACK, Ask, Ledger, Violation
@@ -33,6 +40,8 @@ SOLO = "solo"
 CONNECT_BOUND = CONNECT_TIMEOUT + 1.0
 CLOSE_BOUND = CLOSE_TIMEOUT + 1.0
 RECOVERY_BOUND = SETTLE_TIMEOUT + 1.0
+STARVING = 12.0
+"""Seconds: a turn, what users hold at most, a single connection beside them, and a goodbye and a login for each."""
 SLOWEST_CONNECT = 5.0
 FORGIVEN = 130.0
 """Seconds after bad weather in which users may still hear of it: two waits of a breaker and what stands in line."""
@@ -81,6 +90,9 @@ class World:
         limits = {"max_sessions": setup.max_sessions, "logins_per_minute": setup.logins_per_minute}
         given = {name: value for name, value in limits.items() if value is not None}
         self.fake = FakeDevice(setup.seed, Weather(), **given)
+        options = dict(setup.options)
+        self.check_after: float = options.get("check_after", CHECK_AFTER)
+        self.lifetime: float = options.get("lifetime", LIFETIME)
         self.fake.on_ask = self._on_ask
         self.fake.on_answered = self._on_answered
         self.device = self.fake.device
@@ -95,14 +107,16 @@ class World:
         self.holders: dict[FakeConnection, User] = {}
         self.asking: dict[FakeConnection, str] = {}
         self.closings: dict[asyncio.Task[None], str] = {}
-        self.unsettled: dict[
-            str, float
-        ] = {}  # pools that are closing, or have been, and until when that is felt
+        self.unsettled: set[str] = set()  # pools that are closed, or being closed or opened
+        self.settled: dict[str, float] = {}  # when they were opened again
         self.bad_until = 0.0
         self.felt_until = 0.0
         self.aftermath = 0.0
         self.attempts_seen = 0
         self.unequal_since: int | None = None
+        self.last_back: dict[str, float] = {}
+        self.starving_since: dict[str, float] = {}
+        self.useless_since: int | None = None
         self.unmatched_since: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
         self.violations: list[Violation] = []
@@ -271,16 +285,25 @@ class World:
             work.close()
             return
         self.counts[word] += 1
-        self.unsettled[pool] = float("inf")
+        self.unsettled.add(pool)
 
         async def close_and_reopen() -> None:
+            begun = self.loop.time()
             await work
+            self._audit_closing(pool, begun)
             await asyncio.sleep(0.5)
             await self._reopen(pool)
 
         task = asyncio.create_task(close_and_reopen(), name=f"{word} {pool}")
         self.closings[task] = pool
         task.add_done_callback(self._closed)
+
+    def _audit_closing(self, pool: str, begun: float) -> None:
+        """A close takes no longer than those who hold a session, a recovery and a goodbye."""
+        now = self.loop.time()
+        late = now - max(begun, self.last_back.get(pool, 0.0))
+        if begun > self.bad_until and late > 1.0:
+            self.note(f"the close of {pool} ended {late:.2f} s after everything had come back")
 
     async def _reopen(self, pool: str) -> None:
         for _ in range(100):
@@ -291,7 +314,8 @@ class World:
                     raise self.violation(f"{pool} cannot be opened: {error_told(error)}") from error
                 await asyncio.sleep(1.0)
             else:
-                self.unsettled[pool] = self.loop.time()
+                self.settled[pool] = self.loop.time()
+                self.unsettled.discard(pool)
                 return
 
     def _closed(self, task: asyncio.Task[None]) -> None:
@@ -325,6 +349,8 @@ class World:
         self._audit_logins()
         for name, pool in self.pools.items():
             self._audit_pool(name, pool, tick)
+            self._audit_share(name, now)
+        self._audit_claims(tick)
         self._audit_bounds(now)
 
     def _audit_places(self, tick: int) -> None:
@@ -375,6 +401,26 @@ class World:
                 raise self.violation(f"{name}: {numbers['waiting']} wait while {numbers['idle']} are idle")
         else:
             self.unmatched_since.pop(name, None)
+
+    def _audit_share(self, name: str, now: float) -> None:
+        """Nobody waits for long in a pool that has nothing, while others have something that they could give up."""
+        waits = bool(self.ledger.lines.get(name)) and name not in self.unsettled
+        unlikely = now <= self.bad_until or self.setup.logins_per_minute is not None
+        if not waits or unlikely or any(line.connection.alias == name for line in self.fake.lines):
+            self.starving_since.pop(name, None)
+        elif now - self.starving_since.setdefault(name, now) > STARVING:
+            raise self.violation(f"{name} has had no session for {STARVING} s, and callers wait")
+
+    def _audit_claims(self, tick: int) -> None:
+        """No place of the device is asked for when nobody waits for a session."""
+        wanted = self.ledger.waiting or self.closings or any(user.target == SOLO for user in self.users)
+        if wanted or not self.budget.waiting:
+            self.useless_since = None
+        elif self.useless_since is None:
+            self.useless_since = tick
+        elif tick - self.useless_since > SLACK and self.manager.statistics()["learned_sessions"] is None:
+            # an opening that the device has refused asks again, whoever waits
+            raise self.violation(f"{self.budget.waiting} places are asked for, and nobody waits")
 
     def _audit_bounds(self, now: float) -> None:
         for what, begun, bound in (
@@ -452,9 +498,8 @@ class World:
         if user.robbed and isinstance(error, (SessionClosed, SessionBroken)):
             return True
         if isinstance(error, (PoolClosed, SessionClosed)):
-            return user.target == SOLO or self.unsettled.get(user.target, -1.0) >= (
-                user.ask.asked if user.ask is not None else now
-            )
+            closed = user.target in self.unsettled
+            return user.target == SOLO or closed or self._closed_since(user)
         if isinstance(error, (PoolTimeout, CommandTimeout)):
             assert user.ask is not None or user.target == SOLO
             late = user.ask is not None and now >= user.ask.deadline - 1e-6
@@ -462,6 +507,10 @@ class World:
         if isinstance(error, LimitReached) and user.target == SOLO:
             return True  # it has waited for as long as it was told
         return self.fair_excuse(error)
+
+    def _closed_since(self, user: User) -> bool:
+        """Whether his pool was closed, and opened again, since he asked."""
+        return user.ask is not None and self.settled.get(user.target, -1.0) >= user.ask.asked
 
     def fair_excuse(self, error: BaseException) -> bool:
         """What the weather, now or a while ago, may bring about."""
@@ -552,7 +601,7 @@ class World:
             self.note(f"{user.name} was given {line}, which {self.holders[connection].name} holds")
         if connection in self.asking:
             self.note(f"{user.name} was given {line}, on which {self.asking[connection]!r} is being asked")
-        self._alive(user, line)
+        self._fit(user, line)
         if line.alive and (line.unanswered or line.mode != "exec"):
             self.note(f"{user.name} was given {line}: {line.unanswered} answers outstanding, {line.mode}")
         self.holders[connection] = user
@@ -561,6 +610,8 @@ class World:
     def _lets_go(self, user: User) -> None:
         if user.line is not None and self.holders.get(user.line.connection) is user:
             del self.holders[user.line.connection]
+            user.line.idle_since = self.loop.time()
+            self.last_back[user.target] = self.loop.time()
         user.lease = None
 
     def _give_back(self, user: User) -> None:
@@ -580,15 +631,24 @@ class World:
                 self.note(f"{user.name} is served on a session that {self.holders[connection].name} holds")
             self.asking[connection] = word
             if connection.line is not None:
-                self._alive(user, connection.line)
+                self._fit(user, connection.line)
 
-    def _alive(self, user: User, line: Line) -> None:
-        """What is known to be dead is given to nobody."""
+    def _fit(self, user: User, line: Line) -> None:
+        """Nobody is given what is known to be dead, what is too old, or what was idle for long and not checked."""
+        now = self.loop.time()
+        if now - line.opened > self.lifetime + 1e-6:
+            self.note(f"{user.name} was given {line}, which is {now - line.opened:.2f} s old")
+        if now - line.idle_since > self.check_after + 1e-6:
+            self.note(
+                f"{user.name} was given {line}, which was idle for {now - line.idle_since:.2f} s, unchecked"
+            )
         if line.known_dead and self.loop.ticks - line.known_dead > SLACK:
             turns = self.loop.ticks - line.known_dead
             self.note(f"{user.name} was given {line}, whose end was heard {turns} turns ago")
 
     def _on_answered(self, connection: FakeConnection, word: str) -> None:
+        if connection.line is not None:
+            connection.line.idle_since = self.loop.time()
         if self.asking.get(connection) == word:
             del self.asking[connection]
 

@@ -149,3 +149,40 @@ async def test_the_end_is_told_although_the_peer_reads_nothing() -> None:
         assert await record.ended() is None
         assert record.data == b"bye"
         served[0].transport.abort()
+
+
+async def test_cancelled_at_every_turn_with_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def resolve(host: str, port: int, **_: object) -> list[str]:
+        return ["127.0.0.2", "127.0.0.1"]
+
+    monkeypatch.setattr("aioconn.transport.tcp._resolve", resolve)
+    served: list[Record] = []
+
+    class Served(asyncio.Protocol):
+        def __init__(self) -> None:
+            self.record = Record()
+            served.append(self.record)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self.record.connection_lost(exc)
+
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(Served, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for turns in range(20):
+            record = Record()
+            opening = open_tcp("r1.lab", port, record, device="r1", path="con", progress=Progress())
+            task = asyncio.ensure_future(opening)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled():
+                task.result().abort()
+                assert await record.ended() is None
+            else:
+                await asyncio.sleep(0.002)
+                assert record.ends == []
+        assert len(served) > 5
+        for peer in served:
+            await peer.ended()
