@@ -153,6 +153,13 @@ def desync(session: nox.Session) -> None:
     session.run("pytest", "-m", "desync", "-s", "--timeout=3600", "tests/desync", *session.posargs)
 
 
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """A dialogue cut, reset or swallowed at every byte of it, through a proxy."""
+    install(session, "test")
+    session.run("pytest", "-m", "chaos", "--timeout=1800", *session.posargs)
+
+
 @nox.session(python=PYTHONS)
 def storm(session: nox.Session) -> None:
     """A million random steps on pools, on a virtual clock. Arguments go to `python -m tests.storm`."""

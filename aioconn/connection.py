@@ -188,6 +188,9 @@ class BaseConnection(Life[O_co]):
         environment = self._request.environment
         while not self.connected:
             await environment.await_attempt(self, until)
+            if self._state is State.CLOSED:  # in the meantime
+                environment.leave(self)
+                self._check_usable()
             try:
                 await self._open_now(self._options.connect_timeout)
             except ConnectError as error:

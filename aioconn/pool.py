@@ -452,6 +452,8 @@ class ConnectionPool(Generic[C]):
                 raise DeviceBusy(
                     f"{name} was kept out for {limit:g} s: {exclusivity.blockers()}", **self._where()
                 ) from None
+            now = sessions.now()
+            left = max(until - now, 0.001)
         try:
             while True:
                 member = self._gate.take(now)

@@ -5,14 +5,17 @@ is tried."""
 from __future__ import annotations
 
 import asyncio
+import contextvars
 from typing import Any
 
 import pytest
 
 import aioconn
+from aioconn.connection import State
 from aioconn.errors import (
     AuthenticationFailed,
     CircuitOpen,
+    CommandTimeout,
     PoolClosed,
     PoolTimeout,
     SessionClosed,
@@ -32,16 +35,37 @@ async def broken(connection: Any) -> None:
 async def test_one_that_opens_itself_again_while_another_takes_its_alias(pair: Any) -> None:
     device, served = await pair("telnet")
     first = await device.connect()
-    served.faults = Faults(slow_login=0.1)
+    served.faults = Faults(slow_login=0.5)
     served.kill_sessions()
     await broken(first)
     call = asyncio.create_task(first.execute("show clock"))
-    await asyncio.sleep(0.03)
+    async with asyncio.timeout(20):
+        while first.state is not State.OPENING:
+            await asyncio.sleep(0.001)
     second = await device.connect(columns=400)
     with pytest.raises(SessionClosed):
         await call
     assert second is device["default"]
     await device.disconnect_all()
+    assert not served.sessions
+
+
+async def test_a_call_that_waits_for_the_next_attempt_opens_nothing_that_was_closed(pair: Any) -> None:
+    device, served = await pair("telnet")
+    connection = await device.connect()
+    served.faults = Faults(vty_limit=0, vty_refusal="text")
+    served.kill_sessions()
+    await broken(connection)
+    call = asyncio.create_task(connection.execute("show clock", timeout=40))
+    async with asyncio.timeout(20):
+        while device.manager.breaker(connection.via).failures < 2:
+            await asyncio.sleep(0.001)
+    await device.disconnect()
+    served.faults = Faults()
+    device.manager.breaker(connection.via).reset()  # it is due now
+    with pytest.raises(SessionClosed):
+        await call
+    assert not connection.connected
     assert not served.sessions
 
 
@@ -78,7 +102,7 @@ async def test_a_path_that_was_put_right_is_tried_by_pools_as_well(lab: Lab, loo
     async with aioconn.load(lab.testbed(), loop=loop) as testbed:
         r1 = testbed["r1"]
         pool = await r1.connect(pool_size=2)
-        await refuse(served, pool)
+        await refuse(served, r1, pool)
         with pytest.raises(CircuitOpen):
             await pool.execute("show version", timeout=5)
         served.faults = Faults()
@@ -86,13 +110,14 @@ async def test_a_path_that_was_put_right_is_tried_by_pools_as_well(lab: Lab, loo
         assert "Version" in await pool.execute("show version", timeout=5)
 
 
-async def refuse(served: Any, pool: Any) -> None:
+async def refuse(served: Any, device: Any, pool: Any) -> None:
     """The password is wrong from now on, and the pool has found out."""
     served.faults = Faults(wrong_password=True)
     served.kill_sessions()
     async with asyncio.timeout(5):
         while pool.statistics()["open"]:
             await asyncio.sleep(0.001)
+    device.manager.breaker(pool.via).reset()  # sessions that die young have failed as well
     with pytest.raises(AuthenticationFailed):
         await pool.execute("show version", timeout=5)
 
@@ -100,12 +125,12 @@ async def refuse(served: Any, pool: Any) -> None:
 async def test_connect_tries_a_pool_whose_path_is_down(pair: Any) -> None:
     device, served = await pair("telnet")
     pool = await device.connect(pool_size=2)
-    await refuse(served, pool)
+    await refuse(served, device, pool)
     served.faults = Faults()
     assert await device.connect(pool_size=2) is pool
     assert served.sessions == 1
     assert "Version" in await pool.execute("show version")
-    await refuse(served, pool)
+    await refuse(served, device, pool)
     with pytest.raises(AuthenticationFailed):
         await device.connect(pool_size=2)
     assert not device.connections
@@ -127,6 +152,21 @@ async def test_the_deadline_of_a_stream_bounds_its_wait_for_a_session(pair: Any)
 
 async def take(pool: Any) -> Any:
     return await pool.acquire()
+
+
+async def test_the_wait_for_exclusive_work_counts_in_a_pools_deadline(pair: Any) -> None:
+    device, _ = await pair("telnet", faults=Faults(hang_on="clock"))
+    pool = await device.connect(pool_size=1)
+    async with device.exclusive():
+        call = asyncio.create_task(outside(pool.execute, "show clock", timeout=2.0))
+        await asyncio.sleep(0.5)
+    with pytest.raises(CommandTimeout, match="within 1"):
+        await call
+
+
+async def outside(function: Any, *args: Any, **keys: Any) -> Any:
+    """As somebody who is not in the block that this task was started in."""
+    return await asyncio.create_task(function(*args, **keys), context=contextvars.Context())
 
 
 async def test_what_a_cancelled_configure_leaves_is_gone_before_the_next_one_begins(lab: Lab) -> None:

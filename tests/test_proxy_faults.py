@@ -17,7 +17,7 @@ import pytest
 
 import aioconn
 from aioconn.errors import AioconnError, AuthenticationFailed
-from aioconn.lab import Ending, Lab, LabDevice, Proxy, Weather
+from aioconn.lab import Ending, Lab, LabDevice, Proxy, Weather, storm
 from aioconn.lab.weather import CLEAR
 
 VERSION = "Lab software, Version 17.9.4a\nuptime is 4 weeks"
@@ -232,3 +232,36 @@ async def test_telnet_at_every_byte(lab: Lab, clock: LoopClock, end: Ending, per
 @pytest.mark.parametrize("end", list(Ending))
 async def test_ssh_at_every_seventh_byte(lab: Lab, clock: LoopClock, end: Ending) -> None:
     print(end, await Series(protocol="ssh", end=end, every=7, limit=2.0, at_once=40).run(lab, clock))
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("protocol", ["telnet", "ssh"])
+async def test_a_storm(lab: Lab, clock: LoopClock, protocol: str) -> None:
+    """Each connection draws what happens to it."""
+    served = await lab.add(
+        "r1", protocols=(protocol,), commands={"show version": VERSION + "\n", "show clock": CLOCK + "\n"}
+    )
+    seen: Counter[str] = Counter()
+    gate = asyncio.Semaphore(20)
+    draw = storm(chance=0.7, reach=3000 if protocol == "ssh" else 400, longest=0.2)
+
+    async def visits(seed: int) -> None:
+        async with (
+            gate,
+            Proxy("127.0.0.1", port(served), draw=draw, seed=seed) as proxy,
+            device_behind(proxy, lab) as device,
+        ):
+            for _ in range(5):
+                await clock.calm()
+                trial = Trial(device, clock)
+                await trial.visit(1.0)
+                await trial.leave()
+                seen.update(f"{type(error).__name__} {error.phase}" for error in trial.errors)
+                seen["fine"] += not trial.errors
+
+    async with asyncio.TaskGroup() as group:
+        for seed in range(100):
+            group.create_task(visits(seed))
+    print(seen)
+    assert 50 < seen["fine"] < 450

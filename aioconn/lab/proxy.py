@@ -108,7 +108,11 @@ class Proxy:
         # bound and never listening: while we refuse, nobody else can get the port
         self._reserved = self._bind(0)
         self.port = self._reserved.getsockname()[1]
-        self.listen()
+        try:
+            self.listen()
+        except BaseException:
+            self._reserved.close()
+            raise
 
     def listen(self) -> None:
         """Accept connections again after `refuse`, at the same port."""
@@ -255,7 +259,7 @@ class Proxy:
         self._live.pop(crossing, None)
 
     def _changed(self) -> None:
-        for crossing in list(self._live):
+        for crossing in [*self._live, *self._joining]:
             if not crossing.drawn:
                 crossing.change(to_client=self._to_client, to_server=self._to_server)
 

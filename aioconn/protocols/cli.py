@@ -257,16 +257,18 @@ class CliConnection(BaseConnection[CliOptions]):
             shell.begin(exchange, exchange.start())
             try:
                 while True:
+                    ended = exchange.done is not None  # what comes while the consumer works is for the next round
                     if piece := exchange.take():
                         shell.pause_reading()
                         try:
                             yield ansi.clean(piece, self.options.encoding)
                         finally:
                             shell.resume_reading()
-                    if exchange.done is not None:
+                    if ended:
                         break
-                    async with asyncio.timeout(limit):
-                        await shell.more()
+                    if not piece and exchange.done is None:
+                        async with asyncio.timeout(limit):
+                            await shell.more()
             finally:
                 shell.end(exchange)
         except BaseException as error:

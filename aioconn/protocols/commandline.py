@@ -138,9 +138,9 @@ class CommandLine:
         shell = self.shell
         self._command = command
         probe = shell.probe
-        doubt = shell.discipline is Discipline.TYPING and bool(probe.send) and not shell.proven
-        if not shell.in_step or self.raw or doubt:
-            # a plain tty repeats the command in the middle of leftovers: nothing in the answer could tell them apart
+        blind = shell.discipline in (Discipline.TYPING, Discipline.NONE)
+        if not shell.in_step or self.raw or (blind and probe.send and not shell.proven):
+            # no echo, or one in the middle of leftovers: nothing in the answer could tell them apart
             await self._find_prompt(shell, likely=shell.in_step and not self.raw)
         return Exchange(
             command,
@@ -160,10 +160,16 @@ class CommandLine:
         `likely` tells that a prompt has been seen.
         """
         typed, self.raw, shell.in_step = self.raw, False, False
-        if likely and await glance(shell):
+        if likely and shell.probe.answer is None and await glance(shell):
             return
         if not await prove(shell, shell.patience, patience=None, ahead=ERASE if typed else b""):
             raise SessionBroken("the session is not at a prompt", **self._where, seen=shell.seen())
+
+    async def _know_mode(self, shell: Shell) -> None:
+        """Prove where the session stands if the prompt is not the usual one: it may have been a line of an output."""
+        unusual = shell.mode != self.platform.default_mode and shell.discipline is not Discipline.UNKNOWN
+        if not shell.in_step or self.raw or (unusual and not shell.proven):
+            await self._find_prompt(shell, likely=shell.in_step and not self.raw)
 
     def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:
         if not reply and not answers:
@@ -196,8 +202,7 @@ class CommandLine:
                 **self._where,
                 hint=nearest(mode, self.platform.modes),
             )
-        if not shell.in_step or self.raw:
-            await self._find_prompt(shell)
+        await self._know_mode(shell)
         try:
             route = self.platform.route(shell.mode, mode)
         except LookupError as error:
@@ -241,6 +246,7 @@ class CommandLine:
             line for line in (lines.splitlines() if isinstance(lines, str) else list(lines)) if line.strip()
         ]
         shell, started = self.shell, time.monotonic()
+        await self._know_mode(shell)
         before = shell.mode if shell.mode != how.mode else self.platform.default_mode
         self._return_to = before
         await self.go_to(how.mode)
@@ -319,9 +325,10 @@ class CommandLine:
             )
             await shell.run(opening, opening.start())
             shell.discipline = opening.discipline
-            if opening.discipline in (Discipline.READER, Discipline.TYPING):
+            blind = opening.discipline in (Discipline.TYPING, Discipline.NONE)
+            if blind or opening.discipline is Discipline.READER:
                 shell.prove()
-            shell.pace.counts = opening.discipline is Discipline.TYPING and shell.probe.answer is None
+            shell.pace.counts = blind and shell.probe.answer is None
             if self.platform.tty and opening.discipline is Discipline.READER:
                 shell.discipline = Discipline.BOTH
 

@@ -62,7 +62,10 @@ class Pace:
 
     def at_prompt(self, text: str) -> None:
         """The device shows this prompt; whether it is the last is another question."""
-        self._prompt = text.encode()
+        prompt = text.encode()
+        if prompt != self._prompt:  # the other one may never have been its prompt: what it owes is not known
+            self._prompt = prompt
+            self.owed = 0
 
     def proven(self) -> None:
         """The device is known to stand at its prompt."""

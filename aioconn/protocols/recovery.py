@@ -65,7 +65,9 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: by
         shell.write(ahead)
         ahead = b""
     if by_silence:
-        return await _prove_by_silence(shell, quiet)
+        while not (proven := await _prove_by_silence(shell, quiet)) and patience is None:
+            pass
+        return proven
     if not one_is_enough:
         await _silence(shell, quiet)
     exact_before = False
@@ -84,7 +86,8 @@ async def prove(shell: Shell, quiet: float, *, patience: float | None, ahead: by
 
 async def glance(shell: Shell) -> bool:
     """Whether a plain tty that is most likely at its prompt is there; False proves nothing."""
-    talk = Glance((ProbeLine(shell.probe), ProbeLine(shell.probe)), shell.prompts)
+    echo = shell.discipline is not Discipline.NONE
+    talk = Glance((ProbeLine(shell.probe), ProbeLine(shell.probe)), shell.prompts, echo=echo)
     try:
         async with asyncio.timeout(_GLANCE):
             await shell.run(talk, talk.start(shell.newline))
@@ -143,8 +146,10 @@ async def _let_react(shell: Shell) -> None:
 
 
 async def _prove_by_silence(shell: Shell, quiet: float) -> bool:
-    """No harmless line is known for this platform: an empty one, and a prompt that stays the last word."""
-    await shell.drain(quiet)
+    """Nothing would show that a word has been read: an empty line, and a prompt that stays the last word."""
+    await _silence(shell, quiet)
+    if shell.probe.send:
+        return await glance(shell)
     shell.write(shell.newline)
     match = shell.prompts.at_end(await shell.drain(max(quiet, 0.3)))
     if match is None:

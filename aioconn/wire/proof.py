@@ -105,21 +105,21 @@ class Proof:
 
 
 class Glance:
-    """Two words in one write, for a plain tty that is most likely at its prompt.
+    """Two words in one write, for a device that is most likely at its prompt: a plain tty, or one without echo.
 
-    At its prompt it shows both, then a prompt for each, alike and with nothing else anywhere. `done` is the last
-    prompt; `failed` tells that something else came, which proves nothing.
+    At its prompt it shows both, unless it has no `echo`, and then a prompt for each, alike and with nothing else
+    anywhere. `done` is the last prompt; `failed` tells that something else came, which proves nothing.
     """
 
     __slots__ = ("_buffer", "_expected", "_prompts", "done", "failed", "lines", "quiet_after")
 
-    def __init__(self, lines: tuple[ProbeLine, ProbeLine], prompts: Prompts) -> None:
+    def __init__(self, lines: tuple[ProbeLine, ProbeLine], prompts: Prompts, *, echo: bool = True) -> None:
         self.lines = lines
         self.done: PromptMatch | None = None
         self.failed = False
         self.quiet_after: float | None = None
         self._prompts = prompts
-        self._expected = "".join(one.line + "\n" for one in lines)
+        self._expected = "".join(one.line + "\n" for one in lines) if echo else ""
         self._buffer = bytearray()
 
     def start(self, newline: bytes) -> bytes:

@@ -10,7 +10,7 @@ from itertools import product
 
 from aioconn.lab import Faults
 
-ECHOES = ("reader", "typing", "both")
+ECHOES = ("reader", "typing", "both", "none")
 INTERRUPTS = ("works", "ignored", "prompt")
 EASY_THINK, HARD_THINK = 0.06, 0.4
 

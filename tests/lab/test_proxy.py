@@ -290,6 +290,22 @@ async def test_an_ending_given_later_strikes_at_once(proxy: Proxy, server: Serve
     client.close()
 
 
+async def test_the_weather_changes_while_it_connects(proxy: Proxy, server: Server) -> None:
+    for turns in range(10):
+        connecting = asyncio.ensure_future(Peer.connect(proxy.port))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        proxy.to_client = Weather(end=Ending.RESET)
+        try:
+            client = await connecting
+        except ConnectionResetError:
+            pass
+        else:
+            assert await client.rest() == (b"", "reset")
+        await eventually(lambda: proxy.live == 0)
+        proxy.to_client = CLEAR
+
+
 # ---------------------------------------------------------------------- slowness
 
 

@@ -314,6 +314,21 @@ async def test_stream_gives_the_same_text_in_pieces(pair: Any) -> None:
     assert await device.execute("show ip route") == whole
 
 
+@pytest.mark.parametrize("protocol", ["ssh", "telnet"])
+async def test_nothing_is_lost_while_the_consumer_takes_his_time(pair: Any, protocol: str) -> None:
+    lines = [f"line {number}" for number in range(12)]
+    device, served = await pair(protocol, commands={"show word": "".join(f"{line}\n" for line in lines)})
+    await device.connect()
+    for size in (7, 20, 40):
+        served.faults = Faults(byte_at_a_time=size, byte_interval=0.0002)
+        for pause in (0.0, 0.001, 0.004):
+            text = ""
+            async for piece in device.stream("show word"):
+                text += piece
+                await asyncio.sleep(pause)
+            assert text.splitlines() == lines
+
+
 async def test_a_stream_left_early_is_brought_back_in_step(pair: Any) -> None:
     device, served = await pair()
     await device.connect()

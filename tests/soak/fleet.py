@@ -63,10 +63,6 @@ class Target:
     def sure(self) -> bool:
         return self.options.get("confirm") == "probe"
 
-    @property
-    def port(self) -> int:
-        return self.served.ssh_port or self.served.telnet_port or 0
-
     async def open(self, alias: str) -> Any:
         """The live pool or connection of an alias, opened if it is not."""
         found = self.device.connections.get(alias)
@@ -86,6 +82,11 @@ class Target:
     @property
     def configurable(self) -> bool:
         return self.served.personality.name in CONFIGURABLE
+
+    def forgive(self) -> None:
+        """Its paths may be tried again."""
+        for path in self.device.paths:
+            self.device.manager.breaker(path).reset()
 
     def open_sessions(self) -> int:
         """Sessions that our side says are open."""

@@ -29,6 +29,9 @@ class Mishaps:
         self._shift = shift
         self._rng = rng
         self._ill: dict[str, float] = {}
+        self._deaf: set[str] = (
+            set()
+        )  # an end of a connection may have been lost on the way, and is never told
         self._tasks: set[asyncio.Task[None]] = set()
         self._on_the_device: list[Mishap] = [
             self.slow,
@@ -91,14 +94,14 @@ class Mishaps:
         target.served.faults = Faults()
         target.served.shells_per_link = target.served.personality.shells_per_link
         if (proxy := target.proxy) is not None:
-            if proxy.draw is not None or proxy.to_client.end or proxy.to_server.end:
-                proxy.cut()  # what was lost on the way is never told
+            if name in self._deaf:
+                self._deaf.discard(name)
+                proxy.cut()
             proxy.draw = None
             proxy.to_client = proxy.to_server = CLEAR
             proxy.plug()
             proxy.listen()
-        for path in target.device.paths:
-            target.device.manager.breaker(path).reset()
+        target.forgive()
 
     async def heal_all(self) -> None:
         for target in self._fleet.targets:
@@ -106,7 +109,7 @@ class Mishaps:
         while self._tasks:
             await asyncio.wait(self._tasks)
 
-    def _faults(self, target: Target, faults: Faults) -> None:
+    def _play(self, target: Target, faults: Faults) -> None:
         target.served.faults = faults
 
     def _later(self, target: Target, kind: str, work: Callable[[], object], limit: float) -> None:
@@ -123,65 +126,65 @@ class Mishaps:
     # ------------------------------------------------------------------ on the device
 
     def slow(self, target: Target) -> None:
-        self._faults(target, Faults(latency=self._rng.uniform(0.01, 0.5), jitter=self._rng.uniform(0, 0.2)))
+        self._play(target, Faults(latency=self._rng.uniform(0.01, 0.5), jitter=self._rng.uniform(0, 0.2)))
 
     def in_pieces(self, target: Target) -> None:
-        self._faults(target, Faults(byte_at_a_time=self._rng.randint(1, 9), byte_interval=0.0005))
+        self._play(target, Faults(byte_at_a_time=self._rng.randint(1, 9), byte_interval=0.0005))
 
     def looks_like_a_prompt(self, target: Target) -> None:
         if target.sure:
             look = self._rng.choice(LOOKS)
             pause = self._rng.choice((0.0, 0.05, 0.3))
-            self._faults(target, Faults(lookalike=look, lookalike_every=2, lookalike_pause=pause))
+            self._play(target, Faults(lookalike=look, lookalike_every=2, lookalike_pause=pause))
 
     def pages(self, target: Target) -> None:
-        self._faults(target, Faults(paging=self._rng.randint(4, 20)))
+        self._play(target, Faults(paging=self._rng.randint(4, 20)))
 
     def hangs(self, target: Target) -> None:
-        self._faults(target, Faults(hang_on="."))
+        self._play(target, Faults(hang_on="."))
 
     def banner(self, target: Target) -> None:
         """Of another device, with prompts in it; whoever was there has to log in again."""
-        self._faults(target, Faults(banner="\n*** r1# or r1> are not for you\nother#\n\n"))
+        self._play(target, Faults(banner="\n*** r1# or r1> are not for you\nother#\n\n"))
         target.served.kill_sessions(reset=self._rng.random() < 0.5)
 
     def wrong_password(self, target: Target) -> None:
-        self._faults(target, Faults(wrong_password=True))
+        self._play(target, Faults(wrong_password=True))
         target.served.kill_sessions()
 
     def few_lines(self, target: Target) -> None:
         refusal = self._rng.choice(("channel", "text"))
-        self._faults(target, Faults(vty_limit=self._rng.randint(2, 3), vty_refusal=refusal))
+        self._play(target, Faults(vty_limit=self._rng.randint(2, 3), vty_refusal=refusal))
         target.served.kill_sessions()
 
     def no_lines(self, target: Target) -> None:
-        self._faults(target, Faults(vty_limit=0, vty_refusal=self._rng.choice(("channel", "text"))))
+        self._play(target, Faults(vty_limit=0, vty_refusal=self._rng.choice(("channel", "text"))))
         target.served.kill_sessions()
 
     def half_open(self, target: Target) -> None:
-        self._faults(target, Faults(half_open=True))
+        self._play(target, Faults(half_open=True))
         target.served.kill_sessions()
 
     def silent(self, target: Target) -> None:
-        self._faults(target, Faults(silent=True))
+        self._play(target, Faults(silent=True))
         target.served.kill_sessions()
 
     def reset_in_the_middle(self, target: Target) -> None:
-        self._faults(target, Faults(reset_after=self._rng.randint(1, 5000)))
+        self._play(target, Faults(reset_after=self._rng.randint(1, 5000)))
 
     def slow_login(self, target: Target) -> None:
-        self._faults(target, Faults(slow_login=self._rng.uniform(0.1, 2.0)))
+        self._play(target, Faults(slow_login=self._rng.uniform(0.1, 2.0)))
         target.served.kill_sessions()
 
     def few_logins(self, target: Target) -> None:
-        self._faults(target, Faults(logins_per_minute=self._rng.randint(1, 5)))
+        self._play(target, Faults(logins_per_minute=self._rng.randint(1, 5)))
         target.served.kill_sessions()
 
     def killed(self, target: Target) -> None:
         target.served.kill_sessions(reset=self._rng.random() < 0.5)
 
     def wraps(self, target: Target) -> None:
-        self._faults(target, Faults(wrap=self._rng.randint(30, 80)))
+        self._play(target, Faults(wrap=self._rng.randint(70, 100)))
 
     def fewer_shells(self, target: Target) -> None:
         target.served.shells_per_link = 1
@@ -231,6 +234,7 @@ class Mishaps:
 
     def unplugged(self, target: Target) -> None:
         self._proxy(target).unplug()
+        self._deaf.add(target.name)
 
     def far(self, target: Target) -> None:
         self._weather(target, Weather(delay=self._rng.uniform(0.01, 0.3), jitter=self._rng.uniform(0, 0.1)))
@@ -243,7 +247,9 @@ class Mishaps:
 
     def ends(self, target: Target) -> None:
         self._weather(target, Weather(end=self._rng.choice(list(Ending))))
+        self._deaf.add(target.name)
 
     def stormy(self, target: Target) -> None:
         self._proxy(target).draw = storm(chance=0.7)
         self._proxy(target).cut()
+        self._deaf.add(target.name)

@@ -251,25 +251,41 @@ async def _call_the_roll(whole: Fleet, report: Report) -> None:
 
 async def _answer(target: Target, ledger: Ledger) -> None:
     """Every alias answers more callers than it has sessions."""
+    await _within(SETTLED, lambda: not _opening(target))
+    target.forgive()  # what was under way when all became well has failed since
     if "default" in target.device.connections:
         await target.device.disconnect(
             "default"
         )  # it alone would keep what may be the only line of the device
     for alias, size in (*target.pools.items(), ("default", 1)):
+        questions = [target.question() for _ in range(2 * size)]
+        until = time.monotonic() + ROLL_CALL
+        answers = await asyncio.gather(
+            *[_insist(target, alias, size, one.command, until) for one in questions]
+        )
+        for question, answer in zip(questions, answers, strict=True):
+            if isinstance(answer, str):
+                judge(ledger, target, question, answer, "roll call")
+            else:
+                words = f"{target.name}.{alias} does not answer at the roll call: {answer!r}"
+                ledger.complain("strange", f"{words}; {target.device.connections.get(alias)!r}")
+
+
+async def _insist(target: Target, alias: str, size: int, command: str, until: float) -> str | AioconnError:
+    """The answer, or the last of the errors. A device may have taught us that it bears one session only."""
+    while True:
         try:
             whom = await target.open(alias)
-            if alias in target.pools:
+            if alias in target.pools and whom.size != size:
                 whom.resize(size)
-            asked = [target.question() for _ in range(2 * size)]
-            answers = await asyncio.gather(
-                *[whom.execute(one.command, timeout=ROLL_CALL, idempotent=True) for one in asked]
-            )
+            return str(await whom.execute(command, timeout=max(until - time.monotonic(), 0.1)))
         except AioconnError as error:
-            words = f"{target.name}.{alias} does not answer at the roll call: {type(error).__name__}: {error}"
-            ledger.complain("strange", f"{words}; {target.device.connections.get(alias)!r}")
-        else:
-            for question, answer in zip(asked, answers, strict=True):
-                judge(ledger, target, question, answer, "roll call")
+            if time.monotonic() > until:
+                return error
+
+
+def _opening(target: Target) -> bool:
+    return any(pool["opening"] for pool in target.device.manager.statistics()["pools"].values())
 
 
 def _unbalanced(target: Target) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import aioconn
+from aioconn.errors import AioconnError
 from tests.soak.fleet import CONNECT_TIMEOUT, OPTIONS, POOL_TIMEOUT, Target
 from tests.soak.ledger import Ledger
 from tests.soak.questions import Question
@@ -331,7 +332,8 @@ class Round:
                 seen += 1
                 target = self._targets[result.device]
                 # it disconnects what it has connected
-                self._ledger.note("fan_out", target.name, result.elapsed, 4.0 + CLOSING, result.error)
+                error = result.error if type(result.error) is not AioconnError else None  # its own deadline
+                self._ledger.note("fan_out", target.name, result.elapsed, 4.0 + CLOSING, error)
                 if result.error is None:
                     question, answer = asked[result.device]
                     judge(self._ledger, target, question, answer, "fan_out")

@@ -20,6 +20,7 @@ from aioconn.connection import BaseConnection, State, service
 from aioconn.errors import (
     AuthenticationFailed,
     HostUnreachable,
+    MissingValue,
     Phase,
     SessionBroken,
     SessionClosed,
@@ -38,6 +39,7 @@ CLASS = f"{__name__}.FakeConnection"
 class Weather:
     """What a device does from now on. Times are virtual seconds; a share is the chance of each single case.
 
+    unready          something that an opening needs is missing: it fails before anything was tried
     down             nothing accepts a connection
     silent           connections are accepted, and nothing is said
     wrong_password   no password is right
@@ -53,6 +55,7 @@ class Weather:
     failed_check     share of checks that do not succeed
     """
 
+    unready: bool = False
     down: bool = False
     silent: bool = False
     wrong_password: bool = False
@@ -276,6 +279,8 @@ class FakeConnection(BaseConnection[BaseOptions]):
     async def _open(self) -> None:
         server = self.server
         loop = asyncio.get_running_loop()
+        if server.weather.unready:
+            raise MissingValue("no password", **self._where())
         server.attempts += 1
         server.attempt_times.append(loop.time())
         server.attempting[self] = server.openings[self] = loop.time()

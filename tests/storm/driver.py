@@ -22,7 +22,8 @@ USERS = 40
 EPISODE = 5_000
 """Steps after which the world ends, with everything closed, and another one begins."""
 
-QUIET, WINDY, WILD = "quiet", "windy", "wild"
+RUSH, QUIET, WINDY, WILD = "rush", "quiet", "windy", "wild"
+"""Nobody leaves the line; nothing goes wrong; sessions end; everything."""
 
 
 @dataclass(slots=True)
@@ -116,6 +117,7 @@ def draw_setup(rng: random.Random, seed: int) -> Setup:
             [
                 (),
                 (("check_after", 1.0),),
+                (("lifetime", 2.0), ("idle_timeout", 1.0)),
                 (("lifetime", 20.0), ("idle_timeout", 5.0)),
                 (("check_after", 0.5), ("lifetime", 60.0)),
             ]
@@ -130,21 +132,22 @@ class Driver:
     def __init__(self, world: World, rng: random.Random) -> None:
         self.world = world
         self.rng = rng
-        self.mood = rng.choice([QUIET, WINDY, WINDY, WILD])
+        self.mood = rng.choice([RUSH, QUIET, WINDY, WINDY, WILD, WILD])
         shares = {
             self.borrow: 30,
             self.execute: 24,
             self.enter: 2,
             self.solo: 3,
-            self.cancel: 14,
-            self.cancel_in_grant: 6,
+            **({} if self.mood == RUSH else {self.cancel: 14, self.cancel_in_grant: 6}),
             self.idle: 12,
             self.close: 0.3,
-            **({self.kill: 2, self.resize: 2} if self.mood != QUIET else {self.resize: 1}),
+            self.cancel_closing: 0.2,
+            **({self.kill: 2, self.resize: 2} if self.mood in (WINDY, WILD) else {self.resize: 1}),
             **({self.weather: 2, self.kill_all: 0.2} if self.mood == WILD else {}),
         }
         self.verbs: list[Callable[[], None]] = list(shares)
         self.weights = [sum(list(shares.values())[: index + 1]) for index in range(len(shares))]
+        self.short_holds = 1.0 if self.mood == RUSH else 0.995
         self.bad_weather = 0
 
     async def drive(self, steps: int) -> None:
@@ -158,7 +161,7 @@ class Driver:
             if len(world.users) < USERS:
                 (verb,) = choices(verbs, cum_weights=weights)
                 verb()
-            else:
+            elif self.mood != RUSH:
                 self.cancel()
             draw = chance()
             if draw < 0.12:
@@ -192,6 +195,8 @@ class Driver:
         return self.rng.choice(self.world.names)
 
     def timeout(self) -> float | None:
+        if self.mood == RUSH:
+            return None
         return self.rng.choice([None, None, None, 0.001, 0.05, 0.05, 1.0, 8.0])
 
     def some_user(self) -> Any:
@@ -206,7 +211,7 @@ class Driver:
 
     def borrow(self) -> None:
         rng, pool, timeout = self.rng, self.pool(), self.timeout()
-        hold = rng.choice([0.0, 0.0, 0.02, 0.02, 0.1, 1.5])
+        hold = rng.choice([0.0, 0.0, 0.02, 0.02, 0.1, 1.5]) if rng.random() < self.short_holds else 30.0
         words = rng.choice([0, 1, 1, 2])
         user = self.world.borrow(pool, hold=hold, words=words, timeout=timeout, manual=rng.random() < 0.3)
         self.world.log(f"{user.name}: hold {hold}, {words} words, timeout {timeout}")
@@ -230,7 +235,7 @@ class Driver:
             self.world.cancel(user, twice=way == "twice", again=way == "again")
 
     def cancel_in_grant(self) -> None:
-        kill = self.mood != QUIET and self.rng.random() < 0.2
+        kill = self.mood in (WINDY, WILD) and self.rng.random() < 0.2
         if (victim := self.world.cancel_in_grant(self.pool(), kill=kill)) is not None:
             self.world.log(f"cancel {victim.name} as it is granted{', and kill' if kill else ''}")
 
@@ -260,8 +265,13 @@ class Driver:
             self.world.log(f"drain {pool}")
             self.world.drain(pool, self.rng.choice([0.01, 0.5, 5.0]))
 
+    def cancel_closing(self) -> None:
+        self.world.log("cancel a close")
+        self.world.cancel_closing()
+
     def weather(self) -> None:
         kinds: list[tuple[str, dict[str, Any], float]] = [
+            ("unready", {"unready": True}, 130.0),
             ("down", {"down": True}, 130.0),
             ("silent", {"silent": True}, 200.0),
             ("slow to connect", {"connect": 3.0}, 130.0),

@@ -120,6 +120,7 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(
         change=st.sampled_from(
             [
+                ("unready", True, 130.0),
                 ("down", True, 130.0),
                 ("silent", True, 200.0),
                 ("wrong_password", True, 1_000.0),
@@ -151,6 +152,10 @@ class PoolMachine(RuleBasedStateMachine):
     @rule(pool=POOLS, timeout=st.sampled_from([0.01, 5.0]))
     def drain_and_reopen(self, pool: int, timeout: float) -> None:
         self.act(self.world.drain, self.pool(pool), timeout)
+
+    @rule()
+    def cancel_a_close(self) -> None:
+        self.act(self.world.cancel_closing)
 
     # ------------------------------------------------------------------ time
 

@@ -17,31 +17,35 @@ class Mutant(NamedTuple):
 
 
 GATE = (
-    ("if not idle or self._waiters:", "if not idle:", "newcomers overtake those who wait"),
     (
+        "        if now - member.since > self._check_after or now >= member.expires:\n            return None\n",
         "        if now - member.since > self._check_after:\n            return None\n",
-        "",
+        "the quick way hands out what is too old",
+    ),
+    (
+        "if now - member.since > self._check_after or now >= member.expires:",
+        "if now >= member.expires:",
         "what was idle for long is not checked when nobody waits",
     ),
     (
-        "        self._waiters.append(waiter)\n",
-        "        self._waiters.appendleft(waiter)\n",
+        "        self._waiters[waiter] = None\n",
+        "        self._waiters[waiter] = None\n        self._waiters.move_to_end(waiter, last=False)\n",
         "last come, first served",
     ),
     (
-        "        self._waiters.append(waiter)\n        self.match(now)\n",
-        "        self._waiters.append(waiter)\n        self._grow(now)\n",
+        "        self._waiters[waiter] = None\n        self.match(now)\n",
+        "        self._waiters[waiter] = None\n        self._grow(now)\n",
         "who comes while one is idle and stale is not matched",
     ),
     (
-        "            self._waiters.remove(waiter)\n            self._abandon_needless()\n",
-        "            self._waiters.remove(waiter)\n",
+        "        self._drop_gone()\n        self._abandon_needless()\n\n    def expire",
+        "        self._drop_gone()\n\n    def expire",
         "openings that nobody needs any more keep asking for a place",
     ),
     (
-        "if waiter.deadline > now)\n            self.counters",
-        "if waiter.deadline >= now)\n            self.counters",
-        "those whose deadline is now are told and stay in line",
+        "            for waiter in expired:\n                del self._waiters[waiter]\n            self.counters",
+        "            self.counters",
+        "those whose deadline has come stay in line",
     ),
     (
         "                waiter.fail(functools.partial(error, waiter))\n",
@@ -104,13 +108,13 @@ GATE = (
         "nothing is given up for others at release",
     ),
     (
-        "                waiters.popleft().grant(member)\n                if not",
-        "                waiters.pop().grant(member)\n                if not",
+        "waiters.popitem(last=False)[0].grant(member)\n                if not",
+        "waiters.popitem()[0].grant(member)\n                if not",
         "a session that comes back goes to the last in line",
     ),
     (
-        "                waiters.popleft().grant(member)\n                if not",
-        "                waiters[0].grant(member)\n                if not",
+        "waiters.popitem(last=False)[0].grant(member)\n                if not",
+        "next(iter(waiters)).grant(member)\n                if not",
         "who is served stays in line",
     ),
     (
@@ -246,7 +250,11 @@ WAITING = (
         "",
         "one may wait in line of a closed pool",
     ),
-    ("        self._refuse_deadlock()\n", "", "whoever waits for himself is not told"),
+    (
+        "        self._refuse_deadlock()\n",
+        "",
+        "whoever waits for himself is not told",
+    ),
 )
 
 SESSIONS = (
@@ -256,8 +264,8 @@ SESSIONS = (
         "a session in the middle of something counts as clean",
     ),
     (
-        "        if self.gate.work:\n            self.work()\n        if self._tidying",
-        "        if self._tidying",
+        "        if self.gate.work:\n            self.work()\n        if member.stage is Stage.IDLE and",
+        "        if member.stage is Stage.IDLE and",
         "what a release asks for is not done",
     ),
     (
@@ -379,8 +387,8 @@ LIMITS = (
         "nobody is asked to give up an idle session",
     ),
     (
-        "        self._lesson.refused(others, now)\n        return True",
-        "        return True",
+        "        self._lesson.refused(max(1, self._live), now, memory)\n",
+        "        pass\n",
         "nothing is learned from a refusal",
     ),
 )
@@ -411,7 +419,11 @@ BREAKER = (
         "        wait = self._backoff()",
         "a wrong password is tried again and again",
     ),
-    ("        self.failures += 1\n", "        self.failures = 1\n", "the waits do not grow"),
+    (
+        "        self.failures += 1\n",
+        "        self.failures = 1\n",
+        "the waits do not grow",
+    ),
     (
         "        self.retry_at = now + wait\n",
         "        self.retry_at = now\n",

@@ -18,6 +18,7 @@ from aioconn.errors import (
     CommandTimeout,
     ConnectError,
     LimitReached,
+    MissingValue,
     PoolClosed,
     PoolTimeout,
     SessionBroken,
@@ -27,22 +28,14 @@ from aioconn.policy import (
     CHECK_AFTER,
     CLOSE_TIMEOUT,
     COMMAND_TIMEOUT,
-    CONNECT_TIMEOUT,
     LIFETIME,
-    SETTLE_TIMEOUT,
 )
+from tests.storm.audit import SOLO, Audit
 from tests.storm.clock import VirtualLoop, stack, told
 from tests.storm.device import FakeConnection, FakeDevice, Line, Weather
-from tests.storm.ledger import SLACK, Ask, Ledger, Violation
+from tests.storm.ledger import Ask, Ledger, Violation
 from tests.storm.ledger import told as error_told
 
-SOLO = "solo"
-CONNECT_BOUND = CONNECT_TIMEOUT + 1.0
-CLOSE_BOUND = CLOSE_TIMEOUT + 1.0
-RECOVERY_BOUND = SETTLE_TIMEOUT + 1.0
-STARVING = 12.0
-"""Seconds: a turn, what users hold at most, a single connection beside them, and a goodbye and a login for each."""
-SLOWEST_CONNECT = 5.0
 FORGIVEN = 130.0
 """Seconds after bad weather in which users may still hear of it: two waits of a breaker and what stands in line."""
 
@@ -79,6 +72,9 @@ class User:
         return f"{self.verb} {self.number} on {self.target}"
 
 
+EXCUSED = (ConnectError, SessionBroken, CommandTimeout, LimitReached, MissingValue)
+
+
 class World:
     """Made inside the loop; `open()` connects, `end()` closes all and asserts that nothing is left."""
 
@@ -97,7 +93,6 @@ class World:
         self.fake.on_answered = self._on_answered
         self.device = self.fake.device
         self.manager = self.device.manager
-        self.budget = self.manager._admission.budget  # `statistics()` costs too much for each step
         self.names = tuple(f"pool{number}" for number in range(len(setup.sizes)))
         self.pools: dict[str, Any] = {}
         self.sizes = dict(zip(self.names, setup.sizes, strict=True))
@@ -109,19 +104,18 @@ class World:
         self.closings: dict[asyncio.Task[None], str] = {}
         self.unsettled: set[str] = set()  # pools that are closed, or being closed or opened
         self.settled: dict[str, float] = {}  # when they were opened again
+        self.being_closed: set[str] = set()
+        self.closing_cancelled: dict[str, float] = {}
+        self.unready_until = 0.0
         self.bad_until = 0.0
         self.felt_until = 0.0
         self.aftermath = 0.0
-        self.attempts_seen = 0
-        self.unequal_since: int | None = None
         self.last_back: dict[str, float] = {}
-        self.starving_since: dict[str, float] = {}
-        self.useless_since: int | None = None
-        self.unmatched_since: dict[str, int] = {}
         self.counts: Counter[str] = Counter()
         self.violations: list[Violation] = []
         self.history: deque[tuple[float, str]] = deque(maxlen=40)
         self.numbers = 0
+        self.auditor = Audit(self)
         loop.set_exception_handler(self._on_loop_error)
 
     # ------------------------------------------------------------------ coming and going
@@ -257,6 +251,8 @@ class World:
 
     def clear(self) -> None:
         """Fair weather from now on."""
+        if self.fake.weather.unready:
+            self.unready_until = self.loop.time() + FORGIVEN
         self.fake.weather = Weather()
         if self.aftermath:
             self.felt_until = max(self.felt_until, self.loop.time() + self.aftermath)
@@ -275,22 +271,39 @@ class World:
 
     def close(self, pool: str) -> None:
         """Close a pool, and open it again afterwards."""
-        self._closing(pool, "closed", self.pools[pool].close())
+        self._closing(pool, "closed", CLOSE_TIMEOUT, self.pools[pool].close())
 
     def drain(self, pool: str, timeout: float) -> None:
-        self._closing(pool, "drained", self.pools[pool].drain(timeout))
+        self._closing(pool, "drained", timeout, self.pools[pool].drain(timeout))
 
-    def _closing(self, pool: str, word: str, work: Coroutine[Any, Any, Any]) -> None:
+    def cancel_closing(self) -> None:
+        """Cancel whoever closes a pool: then it is closed at once."""
+        for task, pool in self.closings.items():
+            if pool not in self.closing_cancelled and pool in self.being_closed:
+                self.counts["closes cancelled"] += 1
+                self.closing_cancelled[pool] = self.loop.time()
+                task.cancel()
+                return
+
+    def _closing(self, pool: str, word: str, timeout: float, work: Coroutine[Any, Any, Any]) -> None:
         if pool in self.closings.values():
             work.close()
             return
         self.counts[word] += 1
         self.unsettled.add(pool)
+        self.being_closed.add(pool)
 
         async def close_and_reopen() -> None:
-            begun = self.loop.time()
-            await work
-            self._audit_closing(pool, begun)
+            begun, cancelled = self.loop.time(), False
+            try:
+                await work
+            except asyncio.CancelledError:
+                cancelled = True
+            self.being_closed.discard(pool)
+            if cancelled and pool not in self.closing_cancelled:
+                raise asyncio.CancelledError
+            self.auditor.closed(pool, begun, timeout, cancelled=cancelled)
+            self.closing_cancelled.pop(pool, None)
             await asyncio.sleep(0.5)
             await self._reopen(pool)
 
@@ -298,19 +311,12 @@ class World:
         self.closings[task] = pool
         task.add_done_callback(self._closed)
 
-    def _audit_closing(self, pool: str, begun: float) -> None:
-        """A close takes no longer than those who hold a session, a recovery and a goodbye."""
-        now = self.loop.time()
-        late = now - max(begun, self.last_back.get(pool, 0.0))
-        if begun > self.bad_until and late > 1.0:
-            self.note(f"the close of {pool} ended {late:.2f} s after everything had come back")
-
     async def _reopen(self, pool: str) -> None:
         for _ in range(100):
             try:
                 await self._open_pool(pool)
-            except (ConnectError, LimitReached) as error:
-                if not self.fair_excuse(error):
+            except (ConnectError, LimitReached, MissingValue) as error:
+                if not (isinstance(error, LimitReached) or self.fair_excuse(error)):
                     raise self.violation(f"{pool} cannot be opened: {error_told(error)}") from error
                 await asyncio.sleep(1.0)
             else:
@@ -340,103 +346,7 @@ class World:
         """Raise `Violation` if anything is not as it must be."""
         if self.violations:
             raise self.violations[0]
-        now, tick = self.loop.time(), self.loop.ticks
-        try:
-            self.ledger.check(now, tick)
-        except Violation as error:
-            raise self.violation(str(error)) from None
-        self._audit_places(tick)
-        self._audit_logins()
-        for name, pool in self.pools.items():
-            self._audit_pool(name, pool, tick)
-            self._audit_share(name, now)
-        self._audit_claims(tick)
-        self._audit_bounds(now)
-
-    def _audit_places(self, tick: int) -> None:
-        """The device's live sessions == places taken, but for a turn of the loop or two."""
-        fake, setup = self.fake, self.setup
-        used = self.budget.used
-        real = len(fake.lines) + len(fake.ghosts) + len(fake.openings)
-        if setup.max_sessions is not None and max(used, len(fake.lines)) > setup.max_sessions:
-            raise self.violation(f"{used} places taken, {len(fake.lines)} sessions live")
-        if used == real or (used > real and fake.attempting):
-            # places may wait for the outcome of an attempt that is under way
-            self.unequal_since = None
-        elif self.unequal_since is None:
-            self.unequal_since = tick
-        elif tick - self.unequal_since > 2 * SLACK:
-            raise self.violation(
-                f"{used} places taken, and the device has {len(fake.lines)} sessions,"
-                f" {len(fake.ghosts)} that it ended and {len(fake.openings)} on their way"
-            )
-
-    def _audit_logins(self) -> None:
-        """In no minute more attempts than allowed, and no more logins on the device either, but for the way there."""
-        rate, attempts = self.setup.logins_per_minute, self.fake.attempts
-        if rate is None or attempts == self.attempts_seen:
-            return
-        self.attempts_seen = attempts
-        for times, minute in (
-            (self.fake.attempt_times, 60.0),
-            (self.fake.login_times, 60.0 - SLOWEST_CONNECT),
-        ):
-            if len(times) > rate and times[-1] - times[-1 - rate] < minute - 1e-6:
-                raise self.violation(f"{rate + 1} logins in {times[-1] - times[-1 - rate]:.1f} s")
-
-    def _audit_pool(self, name: str, pool: Any, tick: int) -> None:
-        """Nobody waits while a session is idle, unless one is being checked for him."""
-        if pool.idle_since is None or not self.ledger.lines.get(name):
-            self.unmatched_since.pop(name, None)
-            return
-        numbers = pool.statistics()
-        if numbers["idle"] and numbers["waiting"]:
-            recovering = sum(connection.alias == name for connection in self.fake.recoveries)
-            checks = numbers["settling"] - recovering
-        else:
-            checks = numbers["waiting"]
-        if numbers["waiting"] > checks:
-            since = self.unmatched_since.setdefault(name, tick)
-            if tick - since > SLACK:
-                raise self.violation(f"{name}: {numbers['waiting']} wait while {numbers['idle']} are idle")
-        else:
-            self.unmatched_since.pop(name, None)
-
-    def _audit_share(self, name: str, now: float) -> None:
-        """Nobody waits for long in a pool that has nothing, while others have something that they could give up."""
-        waits = bool(self.ledger.lines.get(name)) and name not in self.unsettled
-        unlikely = now <= self.bad_until or self.setup.logins_per_minute is not None
-        if not waits or unlikely or any(line.connection.alias == name for line in self.fake.lines):
-            self.starving_since.pop(name, None)
-        elif now - self.starving_since.setdefault(name, now) > STARVING:
-            raise self.violation(f"{name} has had no session for {STARVING} s, and callers wait")
-
-    def _audit_claims(self, tick: int) -> None:
-        """No place of the device is asked for when nobody waits for a session."""
-        wanted = self.ledger.waiting or self.closings or any(user.target == SOLO for user in self.users)
-        if wanted or not self.budget.waiting:
-            self.useless_since = None
-        elif self.useless_since is None:
-            self.useless_since = tick
-        elif tick - self.useless_since > SLACK and self.manager.statistics()["learned_sessions"] is None:
-            # an opening that the device has refused asks again, whoever waits
-            raise self.violation(f"{self.budget.waiting} places are asked for, and nobody waits")
-
-    def _audit_bounds(self, now: float) -> None:
-        for what, begun, bound in (
-            ("recovery", self.fake.recoveries, RECOVERY_BOUND),
-            ("opening", self.fake.attempting, CONNECT_BOUND),
-            ("goodbye", self.fake.goodbyes, CLOSE_BOUND),
-        ):
-            for connection, since in begun.items():
-                if now - since > bound:
-                    raise self.violation(f"the {what} of {connection} goes on for {now - since:.1f} s")
-        for user in self.users:
-            # a polite close may take its time
-            allowed = CLOSE_BOUND if user.target == SOLO else 1e-6
-            if user.cancelled_at is not None and now - user.cancelled_at > allowed:
-                where = stack(user.task) if user.task is not None else ""
-                raise self.violation(f"{user.name} was cancelled and goes on\n{where}")
+        self.auditor.check()
 
     def violation(self, what: str) -> Violation:
         """With the way there."""
@@ -515,7 +425,7 @@ class World:
     def fair_excuse(self, error: BaseException) -> bool:
         """What the weather, now or a while ago, may bring about."""
         bad = self.loop.time() <= self.bad_until
-        return bad and isinstance(error, (ConnectError, SessionBroken, CommandTimeout, LimitReached))
+        return bad and isinstance(error, EXCUSED)
 
     async def _borrow(
         self,
@@ -601,7 +511,7 @@ class World:
             self.note(f"{user.name} was given {line}, which {self.holders[connection].name} holds")
         if connection in self.asking:
             self.note(f"{user.name} was given {line}, on which {self.asking[connection]!r} is being asked")
-        self._fit(user, line)
+        self.auditor.fit(user, line)
         if line.alive and (line.unanswered or line.mode != "exec"):
             self.note(f"{user.name} was given {line}: {line.unanswered} answers outstanding, {line.mode}")
         self.holders[connection] = user
@@ -631,20 +541,7 @@ class World:
                 self.note(f"{user.name} is served on a session that {self.holders[connection].name} holds")
             self.asking[connection] = word
             if connection.line is not None:
-                self._fit(user, connection.line)
-
-    def _fit(self, user: User, line: Line) -> None:
-        """Nobody is given what is known to be dead, what is too old, or what was idle for long and not checked."""
-        now = self.loop.time()
-        if now - line.opened > self.lifetime + 1e-6:
-            self.note(f"{user.name} was given {line}, which is {now - line.opened:.2f} s old")
-        if now - line.idle_since > self.check_after + 1e-6:
-            self.note(
-                f"{user.name} was given {line}, which was idle for {now - line.idle_since:.2f} s, unchecked"
-            )
-        if line.known_dead and self.loop.ticks - line.known_dead > SLACK:
-            turns = self.loop.ticks - line.known_dead
-            self.note(f"{user.name} was given {line}, whose end was heard {turns} turns ago")
+                self.auditor.fit(user, connection.line)
 
     def _on_answered(self, connection: FakeConnection, word: str) -> None:
         if connection.line is not None:
