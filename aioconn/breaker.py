@@ -173,13 +173,13 @@ class Breaker:
         return f"<Breaker {self.state}, {self.failures} failures{last}>"
 
     def _is_worse(self, error: BaseException) -> bool:
-        return isinstance(error, PERMANENT) and not self._permanent
+        return _is_permanent(error) and not self._permanent
 
     def _count(self, error: BaseException, now: float) -> float:
         self._settle(now)
         self._outage += 1
         self.failures += 1
-        permanent = isinstance(error, PERMANENT)
+        permanent = _is_permanent(error)
         wait = PERMANENT_FOR if permanent else self._backoff()
         if self._permanent and self.retry_at > now + wait:
             wait = self.retry_at - now  # what a person has to put right is so still
@@ -199,6 +199,11 @@ class Breaker:
         """Failures are forgotten after a while of health."""
         if not self.retry_at and self._works_since is not None and now - self._works_since >= HEALTHY_AFTER:
             self.failures, self.last_error = 0, None
+
+
+def _is_permanent(error: BaseException) -> bool:
+    """Whether only a person can end it. A connection that ended after the password was sent may just have been lost."""
+    return isinstance(error, PERMANENT) and (not isinstance(error, AuthenticationFailed) or error.certain)
 
 
 def _reason(error: BaseException | None) -> str:

@@ -278,9 +278,14 @@ class HostKeyChanged(ConnectError):
 
 
 class AuthenticationFailed(ConnectError):
-    """The device does not accept the credentials."""
+    """The device does not accept the credentials.
+
+    `certain` tells whether the device said so; it is False where it just ended the connection after it was told who we
+    are, as a lost link does. Only what is certain closes a path for long.
+    """
 
     default_phase = Phase.AUTH
+    certain: bool = True
 
 
 class ShellRefused(ConnectError):

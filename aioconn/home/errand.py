@@ -161,14 +161,17 @@ class Errand(Generic[T]):
             raise
 
     def outcome(self) -> T:
+        task = self.task
         failure, self.failure = self.failure, None
+        if failure is None and task is None:  # given up in another thread, which has not come to saying so
+            failure = _ended()
         if failure is not None:
             try:
                 raise failure
             finally:
                 del failure  # its traceback refers to this frame, and below the task's to the errand's
-        task, self.task = self.task, None
         assert task is not None
+        self.task = None
         try:
             return task.result()
         finally:

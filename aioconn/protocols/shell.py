@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from aioconn.errors import SessionBroken, SessionClosed, Where
+from aioconn.errors import AioconnError, SessionBroken, SessionClosed, Where
 from aioconn.platforms.model import Platform, Probe
 from aioconn.protocols.pace import Pace
 from aioconn.transport.base import Stream
@@ -326,14 +326,17 @@ class Shell:
 
     def _broken(self) -> SessionBroken | SessionClosed:
         if self._lost:
+            cause = self._lost_by
+            # what one of our errors says of the place is said again here
+            known = isinstance(cause, AioconnError)
+            why = cause.message if known else cause
             error = SessionBroken(
-                "the device ended the session"
-                if self._lost_by is None
-                else f"the session broke: {self._lost_by}",
+                "the device ended the session" if cause is None else f"the session broke: {why}",
                 **self._where,
-                seen=self.seen() or None,
+                seen=self.seen() or (cause.seen if known else None) or None,
+                hint=cause.hint if known else None,
                 maybe_executed=not self.in_step,
             )
-            error.__cause__ = self._lost_by
+            error.__cause__ = cause
             return error
         return SessionClosed("the connection is closed", **self._where)

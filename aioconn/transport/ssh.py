@@ -157,6 +157,7 @@ class SshLink:
                 allowed=client.allowed,
                 expired=client.expired,
                 unanswered=client.unanswered,
+                refused=client.password_refused,
             )
         return handshake_error(
             error,

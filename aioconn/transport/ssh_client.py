@@ -47,6 +47,7 @@ class Client(asyncssh.SSHClient):
         self.allowed: list[str] = []
         self.expired: str | None = None
         self.unanswered: str | None = None
+        self.password_refused = False
         self._profile = profile
         self._known = known
         self._credential: Credential | None = credential
@@ -62,7 +63,6 @@ class Client(asyncssh.SSHClient):
         self._answered = False
         self._prompted = False
         self._password_sent = False
-        self._password_refused = False
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         self._connection = conn
@@ -156,10 +156,10 @@ class Client(asyncssh.SSHClient):
             self._try("publickey")  # the keys were in the options and have been refused by now
 
     def password_auth_requested(self) -> str | None:
-        if not self._may("password") or self._password_refused:
+        if not self._may("password") or self.password_refused:
             return None
         if "password" in self.tried:
-            self._password_refused = True
+            self.password_refused = True
             return None
         if (password := self._password()) is not None:
             self._try("password")
@@ -170,12 +170,12 @@ class Client(asyncssh.SSHClient):
         return cast("tuple[str, str]", NotImplemented)
 
     def kbdint_auth_requested(self) -> str | None:
-        if not self._may("keyboard-interactive") or self._password_refused:
+        if not self._may("keyboard-interactive") or self.password_refused:
             return None
         if "keyboard-interactive" in self.tried:
             # Asked again although it was answered: refused. The same password by another method is another
             # failed login for the device to count, nothing else.
-            self._password_refused = self._answered and self._password_sent
+            self.password_refused = self._answered and self._password_sent
             return None
         if self._credential is None or (self._credential.password is None and self._answers is None):
             return None
@@ -194,7 +194,7 @@ class Client(asyncssh.SSHClient):
                 return None
             reply = self._reply(prompt, echo)
             if reply is None:
-                self.unanswered = None if self._password_refused else prompt.strip()
+                self.unanswered = None if self.password_refused else prompt.strip()
                 return None
             replies.append(reply)
         self._answered = True
@@ -203,7 +203,7 @@ class Client(asyncssh.SSHClient):
     def _reply(self, prompt: str, echo: bool) -> str | None:
         if _PASSWORD.search(prompt) and not _ONE_TIME.search(prompt):
             if self._prompted:
-                self._password_refused = True  # asked for it again
+                self.password_refused = True  # asked for it again
                 return None
             self._prompted = True
             return self._password()

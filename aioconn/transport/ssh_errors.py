@@ -20,12 +20,16 @@ from aioconn.errors import (
     ShellRefused,
 )
 
-# Said instead of an SSH version by servers that have no room: OpenSSH's MaxStartups, tcpwrappers, VTY limits.
 # Reasons of a refused channel, RFC 4254 section 5.1.
 _ADMINISTRATIVELY_PROHIBITED, _CONNECT_FAILED = 1, 2
 
+# Said instead of an SSH version by servers that have no room: OpenSSH's MaxStartups, tcpwrappers, VTY limits.
 _BUSY = re.compile(
     rb"(?i)maxstartups|exceeded|too many|limit|refused|denied|busy|in use|try again|not allowed"
+)
+# Said in a disconnection by servers that have had enough: OpenSSH's MaxAuthTries, for one.
+_REFUSED = re.compile(
+    r"(?i)auth\w* fail|fail\w* to auth|login (?:failed|incorrect|invalid)|denied|(?:bad|wrong|invalid|incorrect) password"
 )
 
 
@@ -106,8 +110,9 @@ def authentication_error(
     allowed: list[str],
     expired: str | None,
     unanswered: str | None,
+    refused: bool = False,
 ) -> AioconnError:
-    """Why the device does not let us in."""
+    """Why the device does not let us in. `refused` tells that it has refused the password in so many words."""
     what = f"user {user!r} is not accepted"
     done = f"tried {', '.join(tried)}" if tried else "had nothing to try"
     offers = f"the device allows {', '.join(allowed)}" if allowed else "the device did not say what it allows"
@@ -134,7 +139,16 @@ def authentication_error(
         what += " (the device closed the connection)"
     elif not isinstance(error, asyncssh.PermissionDenied):
         seen = seen or str(error)
-    return AuthenticationFailed(f"{what}: {done}; {offers}", device=device, path=path, seen=seen, hint=hint)
+    return AuthenticationFailed(
+        f"{what}: {done}; {offers}",
+        device=device,
+        path=path,
+        seen=seen,
+        hint=hint,
+        certain=refused
+        or isinstance(error, (asyncssh.PermissionDenied, asyncssh.IllegalUserName))
+        or (not closed and _REFUSED.search(str(error)) is not None),
+    )
 
 
 def shell_error(error: asyncssh.ChannelOpenError, what: str, *, device: str, path: str) -> ShellRefused:

@@ -20,7 +20,17 @@ from aioconn.home import LoopThread, carry, carry_acquiring, carry_iterator, err
 from aioconn.home.errand import errands_at
 from tests.cancelling import Moment, cut_everywhere
 from tests.conftest import LoopErrors
-from tests.home.conftest import ENOUGH, LIVES, Factory, Stranger, heard, on_time, run_and_close, run_and_pause
+from tests.home.conftest import (
+    ENOUGH,
+    LIVES,
+    Factory,
+    Stranger,
+    heard,
+    on_time,
+    other_tasks,
+    run_and_close,
+    run_and_pause,
+)
 
 Loop = asyncio.AbstractEventLoop
 Make = Callable[[], Coroutine[Any, Any, Any]]
@@ -367,6 +377,7 @@ class TestCallerWhoIsGone:
         stock.home.call_soon_threadsafe(may_end.set)
         await heard(over)
         assert stock.taken_back == 1
+        assert not await carry(stock.home, other_tasks)
         kept.clear()
         forget_the_destroyed(audit)
 
@@ -397,6 +408,7 @@ class TestCallerWhoIsGone:
 
         await asyncio.to_thread(live_and_die)
         await heard(closed)
+        assert not await carry(home, other_tasks)
         forget_the_destroyed(audit)
 
 

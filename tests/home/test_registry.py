@@ -337,7 +337,7 @@ print("well")
 @pytest.mark.parametrize("ending", ["tidy", "untidy"])
 def test_a_forked_child_has_none_of_them(ending: str):
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-c", FORKED, ending],
+        [sys.executable, "-W", "default", "-c", FORKED, ending],
         capture_output=True,
         text=True,
         timeout=55,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from aioconn.errors import SessionClosed, UsageError
-from aioconn.home import LoopThread, carry, carry_iterator
+from aioconn.home import LoopThread, carry, carry_iterator, errand
 from aioconn.home import thread as thread_module
 from aioconn.home.errand import errands_at
 from tests.conftest import LoopErrors
@@ -119,6 +119,37 @@ class TestStop:
         may_end.set()
         assert await stopped
         assert len(ended) == 50
+
+    async def test_a_task_that_ends_while_the_call_is_being_given_up(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ):
+        thread = make("r1")
+        begun, given_up, go_on = threading.Event(), threading.Event(), threading.Event()
+        may_end = asyncio.Event()
+        ended = errand._ended
+
+        def pause_once() -> SessionClosed:
+            if not given_up.is_set():
+                given_up.set()
+                assert go_on.wait(ENOUGH)
+            return ended()
+
+        async def work() -> None:
+            begun.set()
+            await may_end.wait()
+
+        monkeypatch.setattr(errand, "_ended", pause_once)
+        call = asyncio.create_task(carry(thread.loop, work))
+        await heard(begun)
+        stopped = asyncio.create_task(asyncio.to_thread(thread.stop))
+        await heard(given_up)
+        thread.loop.call_soon_threadsafe(may_end.set)
+        try:
+            with pytest.raises(SessionClosed):
+                await on_time(call)
+        finally:
+            go_on.set()
+        assert await stopped
 
     async def test_a_new_call_is_refused(self, make: Make):
         thread = make("r1")

@@ -244,6 +244,45 @@ def test_without_a_probe_confirm_is_the_default() -> None:
     assert text_of(talk) == "a"
 
 
+def test_on_a_tty_a_prompt_to_come_for_a_word_is_waited_for() -> None:
+    """The last line of the output looked like the prompt: the prompts are one behind the words."""
+    talk = exchange("show x", TYPING, confirm=True)
+    first = talk.feed(b"show x\r\na\r\nr1#").replace(b"\n", b"\r\n")
+    second = talk.feed(first + b"\r\nr1#").replace(b"\n", b"\r\n")
+    assert talk.feed(second + b"r1#") == b""
+    assert talk.done is None
+    assert talk.quiet_after
+    talk.feed(b"r1#")
+    third = talk.quiet().replace(b"\n", b"\r\n")
+    fourth = talk.feed(third + b"r1#").replace(b"\n", b"\r\n")
+    talk.feed(fourth + b"r1#")
+    assert talk.done is not None
+    assert text_of(talk) == "a\nr1#"
+
+
+def test_no_word_is_sent_on_top_of_one_that_a_line_editor_is_yet_to_read() -> None:
+    talk = exchange("show x", BOTH, confirm=True, lead=True)
+    first = talk.feed(b"\r\nr1# show x\r\na\r\nr1#").replace(b"\n", b"\r\n")
+    # the end of its line has not been written when the word comes: the tty repeats it, and so does the editor
+    assert talk.feed(b"\r\n" + first + b"r1#") == b""
+    assert talk.done is None
+    assert talk.quiet_after
+    talk.feed(b" " + first + b"r1# ")
+    assert talk.done is not None
+    assert text_of(talk) == "a\nr1#"
+
+
+def test_words_have_an_end() -> None:
+    talk = exchange("show x", TYPING, confirm=True)
+    sent = talk.feed(b"show x\r\na\r\nr1#")
+    count = 0
+    while sent:
+        count += 1
+        assert count < 50
+        sent = talk.feed(b"\r\nr1#" + sent.replace(b"\n", b"\r\n") + b"r1#")
+    assert talk.done is None
+
+
 # ---------------------------------------------------------------------- leftovers
 
 

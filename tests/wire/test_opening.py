@@ -84,6 +84,26 @@ def test_lines_that_print_something() -> None:
     assert opening.discipline is Discipline.READER
 
 
+def test_an_output_that_shows_another_name_is_not_the_prompt() -> None:
+    opening = Opening(["terminal length 0", "!x"], prompts=Prompts(CISCO), dialogue=PAGER, newline=b"\n")
+    opening.feed(b"terminal length 0\r\nr1# !x\r\nother#")
+    assert opening.done is None
+    assert opening.quiet_after
+    opening.feed(b"\r\nmore\r\nr1# ")
+    assert opening.done is not None
+    assert opening.done.host == "r1"
+
+
+def test_a_prompt_of_another_name_counts_when_it_stays() -> None:
+    opening = Opening(["hostname r2", "!x"], prompts=Prompts(CISCO), dialogue=PAGER, newline=b"\n")
+    opening.feed(b"hostname r2\r\nr1# !x\r\nr2# ")
+    assert opening.done is None
+    opening.quiet()
+    assert opening.done is not None
+    assert opening.done.host == "r2"
+    assert opening.discipline is Discipline.READER
+
+
 def test_a_pager_is_answered() -> None:
     opening = Opening(["terminal length 0", "!x"], prompts=Prompts(CISCO), dialogue=PAGER, newline=b"\r")
     assert opening.start() == b"terminal length 0\r!x\r"

@@ -61,6 +61,38 @@ def test_a_readers_echo_is_certain(wire: str, before: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wire", "prompted"),
+    [
+        ("Destination filename []? ^\r\n[OK]\r\nr1# ", False),
+        ("*Mar 1 00:00:01: %SYS-5-CONFIG_I: x\r\n^\r\nr1# ", False),
+    ],
+)
+def test_a_readers_echo_behind_something_else_is_not(wire: str, prompted: bool) -> None:
+    boundary, _ = bound(silent(), wire)
+    assert boundary is not None
+    assert boundary.prompted is prompted
+    assert not boundary.certain
+
+
+@pytest.mark.parametrize(
+    ("wire", "certain"),
+    [
+        ("\r\nr1# ^\r\nr1# ", True),
+        ("\r\n^\r\nrest\r\nr1# \r\nr1# ^\r\nr1# ", True),
+        ("\r\n^\r\nr1# ", False),
+        ("^\r\nr1# ", False),
+    ],
+)
+def test_behind_a_lead_only_a_prompt_counts(wire: str, certain: bool) -> None:
+    word = silent()
+    data = wire.replace("^", word.line).encode()
+    boundary = word.boundary(data, 0, R1, reader=False, lead=True)
+    assert boundary is not None
+    assert boundary.certain is certain
+    assert boundary.repeated is (wire.count("^") > 1)
+
+
+@pytest.mark.parametrize(
     "wire", ["a\r\nr1# ", "r1# ^", "r1# ^\r\n", "r1# ^x\r\nr1# ", "r1# ^\r\nr1#x", "r1# ^\r\nr1#\r"]
 )
 def test_no_boundary(wire: str) -> None:
@@ -91,6 +123,33 @@ def test_a_plain_tty_has_a_prompt_for_each_line(sent: int) -> None:
     assert not boundary.certain
     assert head.endswith(b"b\r\n")
     assert boundary.read_at < boundary.match.begin + 1
+    assert boundary.rows == 0
+    assert bound(silent(), wire + "r1# ", reader=False, sent=0)[0] is None
+
+
+def test_prompts_that_do_not_follow_each_other_alike_answer_no_lines() -> None:
+    """The last line of the output looks like a prompt: the blank line behind it is the end of its own."""
+    wire = "r1# ^\r\nb\r\nr1#\r\n\r\nr1# \r\nr1# "
+    assert bound(silent(), wire, reader=False, sent=2)[0] is None
+    boundary, _ = bound(silent(), wire, reader=False, sent=1)
+    assert boundary is not None
+    assert boundary.rows == 1
+
+
+@pytest.mark.parametrize(("wire", "rows"), [("r1# ^\r\nr1# ", 0), ("r1# ^\r\n\r\nr1# ", 1)])
+def test_the_lines_between_a_probe_and_its_prompt(wire: str, rows: int) -> None:
+    boundary, _ = bound(silent(), wire, reader=False)
+    assert boundary is not None
+    assert boundary.rows == rows
+
+
+def test_what_was_read_is_the_last_that_shows_it() -> None:
+    word = silent()
+    data = "r1# ^\r\nb\r\nr1# ^\r\nr1# ".replace("^", word.line).encode()
+    match = R1.at_end(data)
+    assert match is not None
+    assert word.read_at(data, 0, R1, match) == 0
+    assert word.read_at(data, 0, R1, match, again=True) == data.find(b"b\r\n") + 3
 
 
 @pytest.mark.parametrize(
