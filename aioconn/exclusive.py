@@ -50,13 +50,25 @@ class Caller:
     Kept are a code object and a number; no frame, so nothing of what the caller has in his variables.
     """
 
-    __slots__ = ("_code", "_line", "_self", "name")
+    __slots__ = ("_code", "_line", "_name", "_self")
 
-    def __init__(self, name: str, itself: Any, code: CodeType, line: int) -> None:
-        self.name = name
+    def __init__(self, name: str | None, itself: Any, code: CodeType, line: int) -> None:
+        self._name = name
         self._self = weakref.ref(itself) if itself is not None else None
         self._code = code
         self._line = line
+
+    @property
+    def name(self) -> str:
+        """What to call it in a text. Put together only there: a caller is made for every call."""
+        if self._name is not None:
+            return self._name
+        if self._self is None:
+            return "a callback"
+        itself = self._self()
+        if itself is None:
+            return "a task that has ended"
+        return f"thread {itself.name}" if isinstance(itself, threading.Thread) else f"task {itself.get_name()}"
 
     @property
     def place(self) -> str:
@@ -83,24 +95,23 @@ def here(task: asyncio.Task[Any] | None = None) -> Caller:
     running one, if that is known already.
     """
     itself: Any = task
+    if itself is None:
+        try:
+            itself = asyncio.current_task()
+        except RuntimeError:  # no loop runs in this thread
+            itself = threading.current_thread()
     first: Any = None  # the frame that a task begins with; before it come the loop and whoever runs that
-    name = "a callback"
-    try:
-        itself = itself or asyncio.current_task()
-    except RuntimeError:  # no loop runs in this thread
-        itself = threading.current_thread()
-        name = "thread " + itself.name
-    else:
-        if itself is not None:
-            name = "task " + itself.get_name()
-            first = getattr(itself.get_coro(), "cr_frame", None)
     frame = sys._getframe(1)
     while frame.f_globals.get("__name__", "").startswith(_BETWEEN):
         outer = frame.f_back
-        if outer is None or frame is first:
+        if outer is None:
+            break
+        if first is None and outer.f_globals.get("__name__", "").startswith("asyncio."):
+            first = getattr(getattr(itself, "get_coro", lambda: None)(), "cr_frame", None)
+        if frame is first:
             break
         frame = outer
-    return Caller(name, itself, frame.f_code, frame.f_lineno)
+    return Caller(None, itself, frame.f_code, frame.f_lineno)
 
 
 class Hold:
@@ -140,11 +151,14 @@ class Hold:
 
         Called in the task or thread that holds it, in whatever loop that is.
         """
-        _inside.set((*[hold for hold in _inside.get() if hold.live], self))
+        around = _inside.get()
+        _inside.set((*[hold for hold in around if hold.live], self) if around else (self,))
 
     def unmark(self) -> None:
         """Put the running code outside again. Does no harm where it never was inside, or in another order."""
-        _inside.set(tuple([hold for hold in _inside.get() if hold is not self and hold.live]))
+        around = _inside.get()
+        alone = len(around) == 1 and around[0] is self
+        _inside.set(() if alone else tuple([hold for hold in around if hold is not self and hold.live]))
 
     def release(self) -> None:
         """Give it back; those who wait for it have it with that. Safe to call again."""

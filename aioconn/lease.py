@@ -22,7 +22,7 @@ C = TypeVar("C", bound=BaseConnection[Any])
 class Lender(Protocol):
     """What a lease needs of its pool."""
 
-    def lend(self, caller: Caller) -> Lease[Any] | None: ...
+    def lend(self, running: asyncio.AbstractEventLoop, caller: Caller) -> Lease[Any] | None: ...
 
     async def lease(self, limit: float | None, caller: Caller) -> Lease[Any]: ...
 
@@ -153,13 +153,14 @@ class Acquisition(Generic[C]):
 
     def __await__(self) -> Any:
         caller = here()
-        if (lease := self._pool.lend(caller)) is None:
+        if (lease := self._pool.lend(asyncio.get_running_loop(), caller)) is None:
             lease = yield from self._pool.lease(self._limit or None, caller).__await__()
         return lease
 
     async def __aenter__(self) -> C:
-        caller = here()
-        if (lease := self._pool.lend(caller)) is None:
+        running = asyncio.get_running_loop()
+        caller = here(asyncio.current_task(running))
+        if (lease := self._pool.lend(running, caller)) is None:
             lease = await self._pool.lease(self._limit or None, caller)
         self._lease = lease
         if lease.hold is not None:

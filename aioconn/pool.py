@@ -262,10 +262,10 @@ class ConnectionPool(Generic[C]):
         """The same, in the words of a single connection."""
         return self.acquire(timeout=timeout)
 
-    def lend(self, caller: Caller) -> Lease[C] | None:
+    def lend(self, running: asyncio.AbstractEventLoop, caller: Caller) -> Lease[C] | None:
         """For `Acquisition`: a session that can be had at once, else None. A plain function."""
         sessions, exclusivity = self._sessions, self._environment.exclusivity
-        if sessions.loop is not asyncio.get_running_loop():
+        if sessions.loop is not running or not sessions.gate.idle:
             return None
         hold = exclusivity.try_hold("session of a pool", caller=caller) if exclusivity is not None else None
         if hold is None and exclusivity is not None:

@@ -78,7 +78,8 @@ class Sessions(Generic[C]):
         """A session comes back from whoever had it."""
         session = member.session
         member.holder = None
-        self.gate.release(member, self.now(), clean=session.clean, alive=session.connected)
+        clean = session.clean
+        self.gate.release(member, self.now(), clean=clean, alive=clean or session.connected)
         if self.gate.work:
             self.work()
         if member.stage is Stage.IDLE and member.expires < self._tidies_at:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aioconn.errors import UnknownAlias
-from aioconn.home import LoopThread, carry, carry_acquiring, carry_iterator
+from aioconn.home import LoopThread, call_at_home, carry, carry_acquiring, carry_iterator
 from tests.home.conftest import heard, on_time, other_tasks
 
 Loop = asyncio.AbstractEventLoop
@@ -157,6 +157,32 @@ class TestCall:
 
         for found in await on_time(asyncio.gather(*(asyncio.to_thread(work) for _ in range(8)))):
             assert found == [home] * 50
+
+
+class TestPlainCall:
+    async def test_at_home_at_once(self):
+        done: list[int] = []
+        call_at_home(asyncio.get_running_loop(), done.append, 1)
+        call_at_home(None, done.append, 2)
+        assert done == [1, 2]
+
+    async def test_from_another_loop_soon(self, home: Loop):
+        loops: list[Loop] = []
+        done = threading.Event()
+        call_at_home(home, lambda: loops.append(asyncio.get_running_loop()))
+        call_at_home(home, done.set)
+        await heard(done)
+        assert loops == [home]
+
+    def test_from_a_thread_without_a_loop(self, thread: LoopThread):
+        done = threading.Event()
+        call_at_home(thread.loop, done.set)
+        assert done.wait(20)
+
+    async def test_a_loop_that_has_ended_takes_nothing(self):
+        loop = asyncio.new_event_loop()
+        loop.close()
+        call_at_home(loop, pytest.fail)
 
 
 async def threads_name() -> str:
