@@ -166,6 +166,18 @@ def test_what_only_a_person_can_put_right_is_left_alone(error: type[ConnectError
     assert breaker.attempt("b", 100.0 + PERMANENT_FOR)
 
 
+def test_a_connection_that_just_ended_at_the_password_is_tried_again_soon() -> None:
+    breaker = Breaker(Longest())
+    lost = AuthenticationFailed("no, as it seems", certain=False)
+    breaker.attempt("a", 100.0)
+    assert breaker.failed("a", lost, 100.0) == 2.0
+    assert breaker.refusal("r1", "mgmt", 100.0).hint is None
+    assert breaker.attempt("b", 102.0)
+    assert breaker.failed("b", AuthenticationFailed("no"), 102.0) == PERMANENT_FOR
+    assert breaker.attempt("c", 200.0, force=True)
+    assert breaker.failed("c", pickle.loads(pickle.dumps(lost)), 200.0) == PERMANENT_FOR - 98.0
+
+
 def test_a_wrong_password_counts_among_other_failures() -> None:
     breaker = Breaker(Longest())
     for holder in ("quick", "slow", "slower"):

@@ -83,6 +83,6 @@ async def test_the_class_of_the_guide() -> None:
         connections={"a": {"protocol": "tcp", "ip": "127.0.0.1", "port": server.sockets[0].getsockname()[1]}},
     )
     greeter = await device.connect(cls=names["Greeter"])
-    assert await greeter.greet("r1") == "hello r1"  # type: ignore[attr-defined]
+    assert await greeter.greet("r1") == "hello r1"
     await device.destroy_all()
     server.close()

@@ -13,7 +13,7 @@ import inspect
 import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import anyio
@@ -22,10 +22,7 @@ import pytest
 import aioconn.gate
 import aioconn.waiting
 from aioconn.errors import (
-    CircuitOpen,
-    CommandTimeout,
     ConnectError,
-    HostUnreachable,
     NotOfThisPool,
     PoolClosed,
     PoolTimeout,
@@ -38,7 +35,7 @@ from aioconn.gate import Gate, Member, Task
 from aioconn.lab import Faults
 from aioconn.policy import BACKOFF_CEILING, HEALTHY_AFTER
 from tests.cancelling import Moment, Way, cut_everywhere
-from tests.storm.clock import VirtualLoop, run
+from tests.storm.clock import run
 from tests.storm.device import FakeDevice, Weather
 from tests.storm.ledger import shares
 
@@ -49,7 +46,9 @@ class Shop:
     """A device, a pool on it, and the audit that every test ends with."""
 
     def __init__(self, size: int, **options: Any) -> None:
-        limits = {name: options.pop(name) for name in ("max_sessions", "logins_per_minute") if name in options}
+        limits = {
+            name: options.pop(name) for name in ("max_sessions", "logins_per_minute") if name in options
+        }
         self.fake = FakeDevice(**{"max_sessions": size, **limits})
         self.device = self.fake.device
         self.size = size
@@ -436,7 +435,9 @@ def test_a_close_ends_in_time_with_a_session_that_is_never_given_back(peer: str)
     async def scenario(here: Shop) -> None:
         loop = asyncio.get_running_loop()
         lease = await here.pool.acquire()
-        with pytest.raises(PoolTimeout, match=r"held by .* for .* s, taken at test_known_bugs.py:\d+ in scenario"):
+        with pytest.raises(
+            PoolTimeout, match=r"held by .* for .* s, taken at test_known_bugs.py:\d+ in scenario"
+        ):
             await start(here.pool.ask("word", timeout=0.5))
         if peer == "is gone":
             here.fake.turn(hung_goodbye=1.0, hung_recovery=1.0)
@@ -500,7 +501,9 @@ def test_nothing_is_awaited_between_the_look_and_the_place_in_line() -> None:
     assert not [node for node in ast.walk(gate) if isinstance(node, awaits)]
 
     waiting = ast.parse(inspect.getsource(aioconn.waiting))
-    wait = next(node for node in ast.walk(waiting) if isinstance(node, ast.AsyncFunctionDef) and node.name == "wait")
+    wait = next(
+        node for node in ast.walk(waiting) if isinstance(node, ast.AsyncFunctionDef) and node.name == "wait"
+    )
     lines = [node.lineno for node in ast.walk(wait) if isinstance(node, awaits[1:])]
     asks = [
         node.lineno

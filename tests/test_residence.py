@@ -183,5 +183,6 @@ async def test_host_keys_are_remembered_by_many_loops_at_once(fleet: Any, lab: L
 
 
 async def test_an_unknown_kind_of_loop() -> None:
+    wrong: Any = "mine"
     with pytest.raises(UsageError, match="caller, own, shared"):
-        aioconn.Device("r1", loop="mine", connections={"a": {"protocol": "ssh", "ip": "127.0.0.1"}})
+        aioconn.Device("r1", loop=wrong, connections={"a": {"protocol": "ssh", "ip": "127.0.0.1"}})

@@ -291,14 +291,18 @@ class CommandLine:
             if login.suspected is None:
                 raise
         if (refused := login.refused or (login.suspected if login.done is None else None)) is not None:
-            kind = ShellRefused if refused is Refusal.BUSY else AuthenticationFailed
+            seen = self._credentials.redact(login.seen())
+            if refused is Refusal.BUSY:
+                raise ShellRefused(refused.value, **self._where, phase=Phase.LOGIN, seen=seen)
             missing = refused in (Refusal.NO_USERNAME, Refusal.NO_PASSWORD)
-            raise kind(
-                refused.value,
+            ended = login.refused is None  # in the middle of a text that may be about something else
+            raise AuthenticationFailed(
+                f"{refused.value}, as it seems: it ended the session" if ended else refused.value,
                 **self._where,
                 phase=Phase.LOGIN,
-                seen=self._credentials.redact(login.seen()),
+                seen=seen,
                 hint=f"add credentials.default for {self._where['device']}" if missing else None,
+                certain=login.certain and not ended,
             )
 
     async def settle(self) -> None:

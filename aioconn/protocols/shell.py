@@ -328,13 +328,13 @@ class Shell:
         if self._lost:
             cause = self._lost_by
             # what one of our errors says of the place is said again here
-            known = isinstance(cause, AioconnError)
-            why = cause.message if known else cause
+            known = cause if isinstance(cause, AioconnError) else None
+            why = cause if known is None else known.message
             error = SessionBroken(
                 "the device ended the session" if cause is None else f"the session broke: {why}",
                 **self._where,
-                seen=self.seen() or (cause.seen if known else None) or None,
-                hint=cause.hint if known else None,
+                seen=self.seen() or (known.seen if known is not None else None),
+                hint=known.hint if known is not None else None,
                 maybe_executed=not self.in_step,
             )
             error.__cause__ = cause

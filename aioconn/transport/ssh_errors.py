@@ -29,7 +29,8 @@ _BUSY = re.compile(
 )
 # Said in a disconnection by servers that have had enough: OpenSSH's MaxAuthTries, for one.
 _REFUSED = re.compile(
-    r"(?i)auth\w* fail|fail\w* to auth|login (?:failed|incorrect|invalid)|denied|(?:bad|wrong|invalid|incorrect) password"
+    r"(?i)auth\w* fail|fail\w* to auth|login (?:failed|incorrect|invalid)|denied"
+    r"|(?:bad|wrong|invalid|incorrect) password"
 )
 
 

@@ -5,6 +5,10 @@ The machine answers what it is asked, once each: a password that is refused is n
 that way. What stands at the end of what has arrived may be the middle of a banner: a line that is more than a plain
 question, a question that was answered before, and a prompt that comes before anybody asked who we are, are only
 believed after a moment of silence.
+
+Return, pressed to wake a console, may be taken for an answer by a device that was about to ask: it asks once more then,
+or asks for the password of nobody. So from that press on the line must have settled before anything is answered, and
+each press explains one question that would be one too many otherwise; an answer to that would be taken for the next.
 """
 
 from __future__ import annotations
@@ -18,10 +22,12 @@ from aioconn.wire import ansi
 from aioconn.wire.prompt import PromptMatch, Prompts
 
 SETTLE = 0.3
-NUDGE = 1.0
+SETTLE_NUDGED = 0.6
+NUDGE = 2.0
 _NUDGES = 4
 _LIMIT, _KEPT = 1 << 18, 1 << 16
 _LINE = 512
+_EMPTY = 3  # passwords of nobody, after which devices ask for another name or hang up
 # "Username:", "r1 login:", "Password for admin:"; more words than that are a banner's
 _PLAIN_WORDS = 3
 
@@ -39,7 +45,8 @@ class Login:
     """Sans-IO login. `authenticated` tells that the transport has said who we are already (SSH).
 
     `feed` and `quiet` return what to write; then `done` holds the first prompt, or `refused` the reason there is none.
-    `suspected` is what the device's words sound like: if it ends the session now, that is why.
+    `suspected` is what the device's words sound like: if it ends the session now, that is why. `certain` is False if
+    `refused` rests on words that may have been meant for a Return that we pressed.
     """
 
     __slots__ = (
@@ -48,14 +55,19 @@ class Login:
         "_asked_user",
         "_authenticated",
         "_buffer",
+        "_doubted",
         "_handled_to",
+        "_nameless",
         "_newline",
         "_nudges",
+        "_owed",
         "_password",
         "_patterns",
         "_prompts",
         "_scanned_to",
+        "_spare",
         "_username",
+        "certain",
         "done",
         "quiet_after",
         "refused",
@@ -75,6 +87,7 @@ class Login:
         self.done: PromptMatch | None = None
         self.refused: Refusal | None = None
         self.suspected: Refusal | None = None
+        self.certain = True
         self.quiet_after: float | None = NUDGE
         self._patterns = patterns
         self._prompts = prompts
@@ -88,6 +101,10 @@ class Login:
         self._asked_user = self._asked_password = False
         self._answered: list[Reply] = []
         self._nudges = 0
+        self._owed = 0  # questions that may be there only because Return was pressed
+        self._nameless = 0  # so many passwords are empty: Return was taken for a name
+        self._spare = 0  # so many questions for the password are not about ours: Return was taken for one
+        self._doubted = False  # whether there may have been such
 
     @property
     def ended(self) -> bool:
@@ -122,13 +139,15 @@ class Login:
         return self._nudge()
 
     def _nudge(self) -> bytes:
-        if self.ended:
+        if self.ended or self.quiet_after is not None:  # the latter: a question was let pass just now
             return b""
         if self.suspected is not None:
+            self.certain = not self._doubted
             return self._refuse(self.suspected)
         if self._asked_user and not self._asked_password:
             return b""  # it looks the name up, which may take seconds; Return would be an empty password
         self._nudges += 1
+        self._owed += 1
         self.quiet_after = NUDGE * 2**self._nudges if self._nudges < _NUDGES else None
         return self._handled(self._newline)
 
@@ -137,7 +156,7 @@ class Login:
         if self.ended:
             return b""
         line = self._last_line()
-        plain = settled or (not self._authenticated and len(line.split()) <= _PLAIN_WORDS)
+        plain = settled or (not self._authenticated and not self._owed and len(line.split()) <= _PLAIN_WORDS)
         if re.search(self._patterns.password, line):
             if settled or (plain and not self._asked_password):
                 return self._on_password()
@@ -152,14 +171,15 @@ class Login:
                 self._answered.append(question)
                 return self._handled(question.answer.encode() + (self._newline if question.newline else b""))
         elif (match := self._prompts.at_end(self._buffer, self._handled_to)) is not None:
-            if settled or self._authenticated or self._asked_password:
+            if settled or ((self._authenticated or self._asked_password) and not self._owed):
                 self.done, self.quiet_after = match, None
                 return b""
         else:
-            if self.suspected is not None:
-                self.quiet_after = SETTLE
+            if self.suspected is not None and not settled:
+                self.quiet_after = NUDGE if self._doubted else SETTLE
             return b""
-        self.quiet_after = None if settled else SETTLE
+        if not settled:
+            self.quiet_after = SETTLE_NUDGED if self._owed else SETTLE
         return b""
 
     def _last_line(self) -> str:
@@ -177,20 +197,53 @@ class Login:
         return send
 
     def _on_username(self) -> bytes:
-        if self._asked_user and (self._asked_password or self._nudges == 0):
-            return self._refuse(Refusal.PASSWORD)
+        names, passwords = self._questions()
+        if self._asked_user:
+            if self._asked_password or not self._owed:
+                return self._refuse(Refusal.PASSWORD)
+            self._owed = max(0, self._owed - names - passwords)
+            return self._handled(b"")  # our name is on its way to it already
         if self._username is None:
             return self._refuse(Refusal.NO_USERNAME)
         self._asked_user = True
+        self._nameless = 0
+        self._owed = max(0, self._owed - names - passwords + 1)
         return self._handled(self._username.encode() + self._newline)
 
     def _on_password(self) -> bytes:
+        names, passwords = self._questions()
         if self._asked_password:
-            return self._refuse(Refusal.PASSWORD)
+            if not self._spare:
+                return self._refuse(Refusal.PASSWORD)
+            self._spare = max(0, self._spare - passwords)
+            self.suspected = Refusal.PASSWORD  # unless something better follows
+            self.quiet_after = NUDGE
+            return self._handled(b"")  # our password is on its way to it already
+        if self._owed and names and not self._asked_user and self._username is not None:
+            self._nameless = _EMPTY
+        self._owed = max(0, self._owed - names - passwords + 1)
+        if self._nameless:
+            self._nameless -= 1
+            return self._handled(self._newline)
         if self._password is None:
             return self._refuse(Refusal.NO_PASSWORD)
         self._asked_password = True
+        if not self._asked_user:
+            self._spare = self._owed
+            self._doubted = self._owed > 0
+        self._owed = 0  # what Return has caused is behind us
         return self._handled(self._password.encode() + self._newline)
+
+    def _questions(self) -> tuple[int, int]:
+        """How many lines, of those since we last wrote, ask for a name, and how many for a password."""
+        begin = max(self._handled_to, len(self._buffer) - _KEPT)
+        names = passwords = 0
+        for line in ansi.clean(self._buffer[begin:]).splitlines():
+            if re.search(self._patterns.password, line):
+                passwords += 1
+            elif re.search(self._patterns.username, line):
+                names += 1
+        return names, passwords
 
     def _refuse(self, reason: Refusal) -> bytes:
         self.refused = reason
@@ -207,7 +260,7 @@ class Login:
         elif self._asked_password and (found := re.search(self._patterns.failed, recent)):
             # the first words after the password are the verdict; what comes later may be a message of the day
             first = not ansi.clean(self._buffer[self._handled_to : begin]).strip()
-            if first and not recent[: found.start()].strip(" \r\n%*."):
+            if first and not self._spare and not recent[: found.start()].strip(" \r\n%*."):
                 self._refuse(Refusal.PASSWORD)
             else:
                 self.suspected = Refusal.PASSWORD

@@ -36,7 +36,7 @@ def vty(port: int, *, password: str = PASSWORD, enable: str = ENABLE, **options:
 async def test_password_enable_and_commands(load: Load, frr: Frr, daemon: str) -> None:
     r1 = load(r1=vty(frr.ports[daemon]))["r1"]
     connection = await r1.connect()
-    assert connection.mode == "privileged"  # type: ignore[attr-defined]
+    assert connection.mode == "privileged"
     first = await r1.execute("show version")
     assert first.startswith("FRRouting ")
     for _ in range(5):

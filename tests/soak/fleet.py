@@ -14,6 +14,7 @@ from typing import Any, Literal
 import aioconn
 from aioconn.connection import State
 from aioconn.lab import Lab, LabDevice
+from aioconn.lab.grammar import Grammar
 from aioconn.lab.proxy import Proxy
 from tests.soak.questions import Question, questions
 
@@ -111,6 +112,8 @@ async def fleet(count: int, *, seed: int) -> AsyncIterator[Fleet]:
     """So many devices of all kinds: some behind a proxy or a jump host, with limits, on another loop than ours."""
     rng = random.Random(seed)
     async with AsyncExitStack() as stack:
+        stack.callback(setattr, Grammar, "LIMIT", Grammar.LIMIT)
+        Grammar.LIMIT = 64  # what the lab remembers of lines would look like something that grows
         lab = await stack.enter_async_context(Lab(seed=seed))
         await lab.add(JUMP, personality="linux", protocols=("ssh",), forwards=True)
         plans: list[dict[str, Any]] = []

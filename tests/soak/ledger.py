@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aioconn.errors import (
+    AuthenticationFailed,
     CommandTimeout,
     ConnectError,
     DeviceBusy,
     LimitReached,
     SessionError,
 )
-from aioconn.events import CircuitOpened, Event, LimitLearned, Recovered, Replaced
+from aioconn.events import CircuitOpened, Event, LimitLearned, OpenFailed, Recovered, Replaced
 from tests.soak.vitals import Pulse
 
 GRACE = 1.0  # seconds after its deadline, or after its cancellation, by which a call must have ended
@@ -51,6 +52,8 @@ class Ledger:
     answers: int = 0
     faults: Counter[str] = field(default_factory=Counter)
     told: Counter[str] = field(default_factory=Counter)
+    refusing: dict[str, float] = field(default_factory=dict)
+    """Until when the password of a device is wrong."""
     counts: Counter[str] = field(default_factory=Counter)
     samples: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -71,11 +74,12 @@ class Ledger:
                 what = "recovered" if event.kept else "not recovered"
             case LimitLearned():
                 what = "limit learned" if event.sessions is not None else "limit forgotten"
-                import sys
-
-                print("LEARNED", event, file=sys.stderr)
             case CircuitOpened():
                 what = "circuit opened"
+            case OpenFailed() if isinstance(event.error, AuthenticationFailed):
+                what = "password refused"
+                if time.monotonic() > self.refusing.get(event.device, 0.0):
+                    self.complain("strange", f"the password was right: {event.error}")
             case _:
                 return
         with self.lock:

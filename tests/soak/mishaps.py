@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable
 
 from aioconn.lab import Faults
 from aioconn.lab.proxy import Proxy
 from aioconn.lab.weather import CLEAR, Ending, Weather, storm
-from tests.soak.fleet import JUMP, Fleet, Target
+from tests.soak.fleet import CONNECT_TIMEOUT, JUMP, Fleet, Target
 from tests.soak.ledger import Ledger
 from tests.soak.work import CLOSING, LOOKS, Shift
 
@@ -92,6 +93,8 @@ class Mishaps:
         self._ill.pop(name, None)
         target = next(target for target in self._fleet.targets if target.name == name)
         target.served.faults = Faults()
+        if self._ledger.refusing.get(name) == float("inf"):  # those who are at it hear of it yet
+            self._ledger.refusing[name] = time.monotonic() + CONNECT_TIMEOUT
         target.served.shells_per_link = target.served.personality.shells_per_link
         if (proxy := target.proxy) is not None:
             if name in self._deaf:
@@ -150,6 +153,7 @@ class Mishaps:
 
     def wrong_password(self, target: Target) -> None:
         self._play(target, Faults(wrong_password=True))
+        self._ledger.refusing[target.name] = float("inf")
         target.served.kill_sessions()
 
     def few_lines(self, target: Target) -> None:

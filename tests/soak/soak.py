@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from aioconn.errors import AioconnError
+from aioconn.errors import AioconnError, AuthenticationFailed
 from aioconn.home import homes
 from tests.soak.fleet import Fleet, Target, fleet
 from tests.soak.ledger import Ledger
@@ -251,8 +251,6 @@ async def _call_the_roll(whole: Fleet, report: Report) -> None:
 
 async def _answer(target: Target, ledger: Ledger) -> None:
     """Every alias answers more callers than it has sessions."""
-    await _within(SETTLED, lambda: not _opening(target))
-    target.forgive()  # what was under way when all became well has failed since
     if "default" in target.device.connections:
         await target.device.disconnect(
             "default"
@@ -279,13 +277,13 @@ async def _insist(target: Target, alias: str, size: int, command: str, until: fl
             if alias in target.pools and whom.size != size:
                 whom.resize(size)
             return str(await whom.execute(command, timeout=max(until - time.monotonic(), 0.1)))
+        except AuthenticationFailed as error:
+            return error
         except AioconnError as error:
+            target.forgive()  # what was under way when all became well may have failed since
             if time.monotonic() > until:
                 return error
-
-
-def _opening(target: Target) -> bool:
-    return any(pool["opening"] for pool in target.device.manager.statistics()["pools"].values())
+            await asyncio.sleep(0.05)
 
 
 def _unbalanced(target: Target) -> str:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aioconn.platforms.model import Login as LoginPatterns
 from aioconn.platforms.model import Reply
-from aioconn.wire.login import NUDGE, SETTLE, Login, Refusal
+from aioconn.wire.login import NUDGE, SETTLE, SETTLE_NUDGED, Login, Refusal
 from aioconn.wire.prompt import Prompts
 from tests.wire.device import CISCO, Split, at, bytewise, whole
 
@@ -229,17 +229,135 @@ def test_a_name_asked_for_twice_is_refused() -> None:
     assert login.refused is Refusal.PASSWORD
 
 
-def test_return_pressed_meanwhile_is_no_wrong_name() -> None:
-    login = machine()
+def nudged(**keys: str | None) -> Login:
+    """Return was pressed, and the device was about to speak."""
+    login = machine(**keys)  # type: ignore[arg-type]
     assert login.quiet() == b"\n"
+    return login
+
+
+def test_a_question_that_comes_with_a_return_is_answered_when_the_line_has_settled() -> None:
+    login = nudged()
+    assert login.feed(b"\r\nr1 login: ") == b"", "the Return may be taken for a name"
+    assert login.quiet_after == SETTLE_NUDGED
+    assert login.feed(b"\r\nr1 login: ") == b""
+    assert login.quiet_after == SETTLE_NUDGED
+    assert login.quiet() == b"joe\n"
+    assert login.feed(b"joe\r\nPassword: ") == b"pw\n", "both questions have been seen: no doubt any more"
+    login.feed(b"\r\nr1#")
+    assert login.done is not None
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n"])
+def test_the_question_that_a_return_caused_is_not_answered_twice(end: bytes) -> None:
+    """It comes late, our name is on its way: a second one would be the password."""
+    login = nudged()
+    play(login, (b"\r\nr1 login: ", b"joe\n"))
+    assert login.feed(end + b"\r\nr1 login: ") == b""
+    for _ in range(4):
+        assert login.quiet() == b""
+    assert login.refused is None
+    play(login, (b"joe\r\nPassword: ", b"pw\n"), (b"\r\nr1#", b""))
+    assert login.done is not None
+
+
+def test_a_name_asked_for_more_often_than_return_was_pressed_is_refused() -> None:
+    login = nudged()
+    play(login, (b"\r\nr1 login: ", b"joe\n"))
+    assert login.feed(b"\r\nr1 login: ") + login.quiet() == b""
+    play(login, (b"joe\r\nr1 login: ", b""))
+    assert (login.refused, login.certain) == (Refusal.PASSWORD, True)
+
+
+def test_a_return_that_was_taken_for_a_name_has_no_password() -> None:
+    login = nudged()
     play(
         login,
-        (b"\r\nr1 login: ", b"joe\n"),
-        (b"\r\nr1 login: ", b"joe\n"),
+        (b"Username: \r\nPassword: ", b"\n"),
+        (b"\r\n% Login invalid\r\n\r\nUsername: ", b"joe\n"),
         (b"joe\r\nPassword: ", b"pw\n"),
         (b"\r\nr1#", b""),
     )
     assert login.done is not None
+
+
+def test_nobody_is_asked_for_his_password_for_ever() -> None:
+    login = play(nudged(), (b"Username: \r\nPassword: ", b"\n"))
+    play(login, (b"\r\nPassword: ", b"\n"), (b"\r\nPassword: ", b"\n"), (b"\r\nPassword: ", b"pw\n"))
+
+
+def test_a_return_that_was_taken_for_the_password() -> None:
+    login = nudged(user=None)
+    play(login, (b"Password: ", b"pw\n"))
+    assert login.feed(b"\r\n% Bad passwords\r\nPassword: ") == b""
+    assert login.quiet() == b""
+    assert (login.refused, login.quiet_after) == (None, NUDGE), "ours has not been looked at yet"
+    login.feed(b"\r\nr1#")
+    assert login.done is not None
+
+
+def test_a_wrong_password_behind_a_return_is_told_from_silence() -> None:
+    login = nudged(user=None)
+    play(login, (b"Password: ", b"pw\n"))
+    assert login.feed(b"\r\nPassword: ") + login.quiet() + login.quiet() == b""
+    assert (login.refused, login.certain) == (Refusal.PASSWORD, False)
+    again = nudged(user=None)
+    play(again, (b"Password: ", b"pw\n"))
+    assert again.feed(b"\r\nPassword: ") + again.quiet() == b""
+    again.feed(b"\r\n% Bad passwords\r\n")
+    assert (again.refused, again.certain) == (Refusal.PASSWORD, True)
+
+
+def test_a_wrong_password_on_a_console_is_certain() -> None:
+    login = play(nudged(), (b"\r\nr1 login: ", b"joe\n"), (b"joe\r\nPassword: ", b"pw\n"))
+    login.feed(b"\r\nLogin incorrect\r\n")
+    assert (login.refused, login.certain) == (Refusal.PASSWORD, True)
+
+
+class Reader:
+    """A device that asks after it was spoken to, and reads line by line: every line is the answer to something."""
+
+    def __init__(self, *, asks: str) -> None:
+        self.names: list[bytes] = []
+        self.passwords: list[bytes] = []
+        self.asks = asks  # what follows an empty name
+
+    def read(self, line: bytes) -> bytes:
+        if len(self.names) > len(self.passwords):
+            self.passwords.append(line)
+            good = (self.names[-1], line) == (b"joe", b"pw")
+            return b"\r\nr1#" if good else b"\r\nLogin incorrect\r\nlogin: "
+        if not line and self.asks == "name":
+            return b"\r\nlogin: "
+        self.names.append(line)
+        return line + b"\r\nPassword: "
+
+
+@pytest.mark.parametrize("asks", ["name", "password"])
+@pytest.mark.parametrize("nudges", [1, 2, 3])
+@given(data=st.data())
+def test_a_slow_device_never_takes_the_name_for_the_password(
+    asks: str, nudges: int, data: st.DataObject
+) -> None:
+    """What it says arrives in any pieces, as long as the line settles only when it has said all."""
+    login, device = machine(), Reader(asks=asks)
+    typed = b"".join(login.quiet() for _ in range(nudges))
+    assert typed == b"\n" * nudges
+    said = b"\r\nlogin: "
+    for _ in range(30):
+        *lines, typed = typed.split(b"\n")
+        said += b"".join(device.read(line) for line in lines)
+        while said and not login.ended:
+            cut = data.draw(st.integers(1, len(said)))
+            typed += login.feed(said[:cut])
+            said = said[cut:]
+        if login.ended:
+            break
+        typed += b"" if typed else login.quiet()
+    assert login.done is not None
+    assert (device.names[-1], device.passwords[-1]) == (b"joe", b"pw")
+    assert b"joe" not in device.passwords
+    assert b"pw" not in device.names
 
 
 def test_over_ssh_a_prompt_is_believed_and_a_question_only_after_silence() -> None:
