@@ -7,7 +7,7 @@ import asyncio
 from typing import Literal, get_args
 
 from aioconn.errors import LoopMismatch, UsageError
-from aioconn.home import HomeLease, homes
+from aioconn.home import HomeLease, homes, watch
 
 LoopKind = Literal["caller", "own", "shared"]
 
@@ -51,7 +51,9 @@ class Residence:
         if neighbour is not None:
             return neighbour.claim(vacant=neighbour.loop is None)
         if self.kind == "caller":
-            return asyncio.get_running_loop()
+            running = asyncio.get_running_loop()
+            watch(running)  # so that calls from elsewhere hear of its end
+            return running
         self._lease = homes.own(self._device) if self.kind == "own" else homes.shared()
         return self._lease.loop
 

@@ -67,6 +67,8 @@ def audit(asyncio_log: LoopErrors) -> Iterator[LoopErrors]:
     gc.unfreeze()
     deadline = time.monotonic() + GRACE
     for thread in set(threading.enumerate()) - threads:
+        while thread.ident is None and time.monotonic() < deadline:
+            time.sleep(0.001)  # it is just being started
         thread.join(max(0.0, deadline - time.monotonic()))
     left = [f"thread {thread.name}" for thread in set(threading.enumerate()) - threads]
     left += [f"descriptor {number}, {target}" for number, target in open_descriptors() - descriptors]
