@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from aioconn.breaker import Breaker
 from aioconn.connection import BaseConnection
-from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, ShellRefused
+from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, SessionClosed, ShellRefused
 from aioconn.events import CircuitOpened, LimitLearned, Listeners
 from aioconn.exclusive import ConfigureOrder, Exclusivity
 from aioconn.home import call_at_home
@@ -154,6 +154,8 @@ class Admission:
         if connection in self._paid:
             self._paid.discard(connection)
             return
+        if not self.budget.holds(connection):
+            raise SessionClosed("closed while it was being opened", device=self._device, path=connection.via)
         future = asyncio.get_running_loop().create_future()
         claim = Claim(
             holder=connection,

@@ -43,6 +43,8 @@ class Sessions(Generic[C]):
         self._claims: set[Member[C]] = set()
         self._tidying: asyncio.TimerHandle | None = None
         self._tidies_at = _NEVER
+        self._paused_until = 0.0  # by ourselves, whatever becomes of the path
+        self._hurried = False
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._random = random.Random()
@@ -66,6 +68,7 @@ class Sessions(Generic[C]):
         """Open one session here and now, which shows that others can be had. Raises what opening it raises."""
         gate = self.gate
         gate.open()
+        self._hurried = False
         member = gate.add(self.now())
         try:
             await member.session.open(timeout=timeout)
@@ -110,6 +113,7 @@ class Sessions(Generic[C]):
             return  # what is being opened here tells it itself
         now = self.now()
         retry_at, refusal = self._environment.retry(self.model)
+        retry_at = max(retry_at, self._paused_until)
         if retry_at > now:
             gate.pause(now, retry_at, refusal)
             self._wake_at(retry_at)
@@ -138,12 +142,15 @@ class Sessions(Generic[C]):
                 if member.stage is Stage.LEASED:
                     gate.close_member(member, "closed", now)  # its call ends with SessionClosed
             self.work()
+            if self._hurried:
+                self.hurry()
             while self.tasks:
                 await asyncio.wait(self.tasks)
             self._stop_timers()
 
     def hurry(self) -> None:
         """End now, without waiting for anybody and without a goodbye."""
+        self._hurried = True
         if self._quiet is not None and not self._quiet.done():
             self._quiet.set_result(None)
         for task in self.tasks:
@@ -254,7 +261,7 @@ class Sessions(Generic[C]):
                 gate.pause(now, retry_at, refusal)
             else:  # it was not even tried: nothing of it will be right before somebody changes something
                 gate.pause(now, _NEVER, lambda: _again(error))
-                retry_at = now + _PAUSE
+                retry_at = self._paused_until = now + _PAUSE
                 gate.pause(now, retry_at, lambda: _again(error))
         if retry_at > now:
             self._wake_at(retry_at)

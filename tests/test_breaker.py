@@ -175,7 +175,8 @@ def test_a_connection_that_just_ended_at_the_password_is_tried_again_soon() -> N
     assert breaker.attempt("b", 102.0)
     assert breaker.failed("b", AuthenticationFailed("no"), 102.0) == PERMANENT_FOR
     assert breaker.attempt("c", 200.0, force=True)
-    assert breaker.failed("c", pickle.loads(pickle.dumps(lost)), 200.0) == PERMANENT_FOR - 98.0
+    assert breaker.failed("c", lost, 200.0) == PERMANENT_FOR - 98.0
+    assert pickle.loads(pickle.dumps(lost)).certain is False  # noqa: S301
 
 
 def test_a_wrong_password_counts_among_other_failures() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 # Seconds: the shortest and the longest silence that means something.
 SHORTEST, LONGEST = 0.15, 1.25
+_DESPAIR = 0.5
 _TIMES = 2.5
 _FORGETTING = 0.95
 
@@ -41,6 +42,11 @@ class Pace:
         """How long a silence must last to mean something: 2.5 times the longest within an answer of late."""
         return min(max(SHORTEST, _TIMES * self._longest), LONGEST)
 
+    @property
+    def despair(self) -> float:
+        """How long a silence must last before a prompt that is owed is given up."""
+        return min(max(_DESPAIR, 2 * _TIMES * self._longest), LONGEST)
+
     def sent(self, lines: int, now: float) -> None:
         """So many lines have been sent, and an answer is expected."""
         self.owed = max(0, self.owed) + lines
@@ -67,6 +73,6 @@ class Pace:
             self._prompt = prompt
             self.owed = 0
 
-    def proven(self) -> None:
-        """The device is known to stand at its prompt."""
+    def settled(self) -> None:
+        """Whatever the device owed, it owes nothing now: it stands at its prompt, or it has been silent for too long."""
         self.owed = 0

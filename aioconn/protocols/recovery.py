@@ -127,12 +127,13 @@ def _stop(shell: Shell, *, interrupt: bool) -> bytes:
 async def _silence(shell: Shell, quiet: float) -> bytes:
     """What came before a silence of `quiet` seconds, or a longer one if the device turns out to be slower than that.
 
-    If it owes us a prompt it has still to read what we sent, or has thrown that away: the longest silence tells.
+    If it owes us a prompt it has still to read what we sent, or has thrown that away: a long silence tells.
     """
-    came = await shell.drain(quiet)
-    while (wanted := LONGEST if shell.pace.owed > 0 else shell.patience) > quiet:
+    came, pace = await shell.drain(quiet), shell.pace
+    while (wanted := pace.despair if pace.owed > 0 else pace.silence) > quiet:
         quiet = wanted
         came += await shell.drain(quiet)
+    pace.settled()
     return came
 
 

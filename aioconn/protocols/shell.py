@@ -109,7 +109,7 @@ class Shell:
         waiter = self._waiter
         if talk.ended and waiter is not None and not waiter.done():
             waiter.set_result(None)
-        if talk.quiet_after is not None and not talk.ended:
+        if talk.quiet_after is not None and talk.done is None:
             self._start_timer(talk.quiet_after)
         elif self._timer is not None:
             self._stop_timer()
@@ -192,7 +192,7 @@ class Shell:
     def prove(self) -> None:
         """The prompt has been put to the proof."""
         self.proven = True
-        self.pace.proven()
+        self.pace.settled()
 
     def arrived_at(self, match: PromptMatch) -> None:
         """The device stands at this prompt."""

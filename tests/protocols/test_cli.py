@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -461,6 +462,115 @@ async def test_a_device_that_hangs_up_with_its_last_prompt() -> None:
                 await asyncio.sleep(0)
     await device.destroy_all()
     server.close()
+
+
+class Asker:
+    """A telnet server that asks for name and password, and reads line by line, an empty one too."""
+
+    def __init__(self, *, asks_again: bool = True, verdict: bytes | None = None) -> None:
+        self.prompts = asyncio.Event()
+        self.spoken_to = asyncio.Event()
+        self.names: list[bytes] = []
+        self.passwords: list[bytes] = []
+        self._asks_again = asks_again  # for the name, if it is empty
+        self._verdict = verdict  # said before it hangs up
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines = asyncio.Queue[bytes]()
+        listening = asyncio.ensure_future(self._listen(reader, lines))
+        try:
+            if await self._log_in(lines, writer):
+                while line := await lines.get():
+                    writer.write(line + b"\r\nr1#")
+        finally:
+            listening.cancel()
+            writer.close()
+
+    async def _listen(self, reader: asyncio.StreamReader, lines: asyncio.Queue[bytes]) -> None:
+        data = b""
+        with contextlib.suppress(ConnectionError):
+            while piece := await reader.read(100):
+                self.spoken_to.set()
+                *whole, data = (data + piece).replace(b"\r\0", b"\n").replace(b"\r\n", b"\n").split(b"\n")
+                for line in whole:
+                    lines.put_nowait(line)
+        lines.put_nowait(b"")
+
+    async def _log_in(self, lines: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> bool:
+        await self.prompts.wait()
+        for _ in range(5):
+            writer.write(b"\r\nUsername: ")
+            name = await lines.get()
+            if not name and self._asks_again:
+                continue
+            self.names.append(name)
+            writer.write(name + b"\r\nPassword: ")
+            self.passwords.append(await lines.get())
+            if self._verdict is not None:
+                writer.write(self._verdict)
+                return False
+            if (name, self.passwords[-1]) == (b"joe", b"word"):
+                writer.write(b"\r\nr1#")
+                return True
+            writer.write(b"\r\n% Login invalid\r\n")
+        return False
+
+
+@contextlib.asynccontextmanager
+async def asking(asker: Asker) -> AsyncIterator[aioconn.Device]:
+    server = await asyncio.start_server(asker.serve, "127.0.0.1", 0)
+    device = aioconn.device(f"telnet://joe:word@127.0.0.1:{server.sockets[0].getsockname()[1]}", os="iosxe")
+    try:
+        yield device
+    finally:
+        await device.destroy_all()
+        server.close()
+
+
+@pytest.mark.parametrize("asks_again", [True, False])
+async def test_a_question_that_crosses_the_return(monkeypatch: pytest.MonkeyPatch, asks_again: bool) -> None:
+    """Return was pressed to wake a console, and is read as an empty name."""
+    monkeypatch.setattr("aioconn.wire.login.NUDGE", 0.1)
+    asker = Asker(asks_again=asks_again)
+    asker.prompts = asker.spoken_to
+    async with asking(asker) as device:
+        await device.connect(timeout=10)
+        assert (asker.names[-1], asker.passwords[-1]) == (b"joe", b"word")
+        assert b"joe" not in asker.passwords
+        assert b"word" not in asker.names
+
+
+async def test_a_server_that_is_slow_to_prompt() -> None:
+    asker = Asker()
+    asyncio.get_running_loop().call_later(2.5, asker.prompts.set)
+    async with asking(asker) as device:
+        await device.connect(timeout=10)
+        assert (asker.names, asker.passwords) == ([b"joe"], [b"word"])
+
+
+@pytest.mark.parametrize(
+    ("verdict", "certain"),
+    [
+        (b"\r\n% Login invalid\r\n", True),
+        (b"\r\nWelcome.\r\nLast login failed 3 days ago\r\n", False),
+    ],
+)
+async def test_a_session_that_ends_in_the_middle_of_a_text(verdict: bytes, certain: bool) -> None:
+    asker = Asker(verdict=verdict)
+    asker.prompts.set()
+    async with asking(asker) as device:
+        with pytest.raises(AuthenticationFailed) as caught:
+            await device.connect(timeout=10)
+        assert caught.value.certain is certain
+        assert asker.passwords == [b"word"]
+
+
+async def test_a_session_that_just_ends_at_the_password_is_no_wrong_password() -> None:
+    asker = Asker(verdict=b"")
+    asker.prompts.set()
+    async with asking(asker) as device:
+        with pytest.raises(ShellRefused):
+            await device.connect(timeout=20)
 
 
 async def test_refused_port(pair: Any) -> None:

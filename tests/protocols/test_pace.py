@@ -21,10 +21,11 @@ def test_silence_follows_the_slowest_answer_of_late() -> None:
     pace.heard(10.5)
     assert pace.silence == pytest.approx(2.5 * 0.3)
     assert pace.slow == pytest.approx(1.5 * 0.3)
+    assert pace.despair == LONGEST
     for turn in range(100):
         pace.sent(1, 20.0 + turn)
         pace.heard(20.01 + turn)
-    assert pace.silence == SHORTEST
+    assert pace.silence == SHORTEST < pace.despair < LONGEST
     pace.sent(1, 200.0)
     pace.heard(260.0)
     assert pace.silence == pace.slow == LONGEST
@@ -47,7 +48,7 @@ def test_a_prompt_is_owed_for_each_line() -> None:
     assert pace.owed == -1
     pace.sent(1, 2.0)
     assert pace.owed == 1
-    pace.proven()
+    pace.settled()
     assert pace.owed == 0
 
 

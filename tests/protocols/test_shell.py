@@ -11,7 +11,12 @@ from aioconn.errors import SessionBroken
 from aioconn.platforms.loader import load_platform
 from aioconn.protocols.shell import Shell
 from aioconn.transport.memory import MemoryPeer, open_memory
+from aioconn.wire.dialogue import Dialogue
+from aioconn.wire.echo import Discipline
+from aioconn.wire.exchange import Exchange
 from aioconn.wire.login import Login
+from aioconn.wire.probe import ProbeLine
+from aioconn.wire.prompt import Prompts
 
 
 def login(shell: Shell) -> Login:
@@ -48,3 +53,46 @@ async def test_what_was_heard_before_the_end_counts() -> None:
     async with asyncio.timeout(0.5):
         await shell.run(talk, b"", heard=shell.take_stray())
     assert talk.done is not None
+
+
+async def test_what_broke_it_is_told_once() -> None:
+    peer = MemoryPeer()
+    shell = Shell(load_platform("iosxe"), where={"device": "r1", "path": "vty"}, on_lost=lambda error: None)
+    shell.attach(await open_memory(peer, shell))
+    peer.lose(SessionBroken("the connection broke", device="r1", path="vty", seen="keepalive timeout"))
+    with pytest.raises(SessionBroken) as caught:
+        shell.check()
+    assert str(caught.value) == (
+        "r1 via vty [command]: the session broke: the connection broke; seen: 'keepalive timeout'"
+    )
+
+
+async def test_a_doubtful_prompt_is_proven_while_what_came_with_it_is_streamed() -> None:
+    written = bytearray()
+    proven = asyncio.Event()
+
+    def take(data: bytes) -> None:
+        written.extend(data)
+        if b"!aio" in data:
+            proven.set()
+
+    peer = MemoryPeer(take)
+    platform = load_platform("iosxe")
+    shell = Shell(platform, where={"device": "r1", "path": "cli"}, on_lost=lambda error: None)
+    shell.attach(await open_memory(peer, shell))
+    talk = Exchange(
+        "show x",
+        prompts=Prompts(platform, "r1"),
+        discipline=Discipline.READER,
+        dialogue=Dialogue([]),
+        make_probe=lambda: ProbeLine(platform.probe),
+        streaming=True,
+    )
+    shell.begin(talk, talk.start())
+    peer.feed(b"show x\r\none\r\ntwo\r\nr2#")
+    async with asyncio.timeout(5):
+        await shell.more()
+        assert talk.take().startswith(b"one")
+        await proven.wait()
+    shell.end(talk)
+    assert written.startswith(b"show x\n!aio")

@@ -14,8 +14,9 @@ from tests.storm.clock import stack
 from tests.storm.ledger import SLACK, Violation
 
 if TYPE_CHECKING:
+    from tests.storm.crowd import User
     from tests.storm.device import Line
-    from tests.storm.world import User, World
+    from tests.storm.world import World
 
 SOLO = "solo"
 CONNECT_BOUND = CONNECT_TIMEOUT + 1.0
@@ -163,7 +164,8 @@ class Audit:
     def closed(self, name: str, begun: float, timeout: float, *, cancelled: bool) -> None:
         """A pool has been closed: soon after its last session came back, and nothing of it is left."""
         world, now = self.world, self.world.loop.time()
-        back = max(begun, world.last_back.get(name, 0.0))
+        held = any(user.lease is not None and user.target == name for user in world.users)
+        back = begun + timeout if held else max(begun, world.last_back.get(name, 0.0))
         bound = min(back, begun + timeout) + (
             1.0 if begun > world.bad_until else RECOVERY_BOUND + CLOSE_BOUND
         )

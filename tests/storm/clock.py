@@ -3,6 +3,7 @@
 
 It is asyncio's own loop with another selector. Nothing in it may do real I/O. When there is no timer to go to and the
 work has not ended, nobody will ever wake anybody: that is a deadlock, and it is reported with the stack of each task.
+So is work that runs in circles without waiting for anything.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ R = TypeVar("R")
 
 START = 1_000.0
 HORIZON = 7 * 24 * 3_600.0
+SPIN = 20_000
+"""Turns of the loop in which no time passes, after which somebody is running in circles."""
 
 
 class Stuck(AssertionError):
@@ -35,6 +38,7 @@ class JumpingSelector(selectors.SelectSelector):
         super().__init__()
         self.now = START
         self.ticks = 0
+        self.moved = 0  # the turn in which time passed last
         self.horizon = START + horizon
         self.alarms: dict[int, Callable[[], object]] = {}
 
@@ -46,9 +50,12 @@ class JumpingSelector(selectors.SelectSelector):
         if timeout is None:
             raise Stuck("nothing is due any more, and the work has not ended\n" + stacks())
         if timeout > 0:
+            self.moved = self.ticks
             self.now += timeout
             if self.now > self.horizon:
                 raise Stuck(f"the work goes on for more than {self.horizon - START:g} s\n" + stacks())
+        elif self.ticks - self.moved > SPIN:
+            raise Stuck(f"{SPIN} turns of the loop, and no time passes\n" + stacks())
         return []
 
 

@@ -213,30 +213,32 @@ class Driver:
         rng, pool, timeout = self.rng, self.pool(), self.timeout()
         hold = rng.choice([0.0, 0.0, 0.02, 0.02, 0.1, 1.5]) if rng.random() < self.short_holds else 30.0
         words = rng.choice([0, 1, 1, 2])
-        user = self.world.borrow(pool, hold=hold, words=words, timeout=timeout, manual=rng.random() < 0.3)
+        user = self.world.users.borrow(
+            pool, hold=hold, words=words, timeout=timeout, manual=rng.random() < 0.3
+        )
         self.world.log(f"{user.name}: hold {hold}, {words} words, timeout {timeout}")
 
     def execute(self) -> None:
         timeout = self.timeout()
-        user = self.world.execute(self.pool(), timeout=timeout)
+        user = self.world.users.execute(self.pool(), timeout=timeout)
         self.world.log(f"{user.name}: timeout {timeout}")
 
     def enter(self) -> None:
-        self.world.log(self.world.enter(self.pool(), hold=self.rng.choice([0.0, 0.05])).name)
+        self.world.log(self.world.users.enter(self.pool(), hold=self.rng.choice([0.0, 0.05])).name)
 
     def solo(self) -> None:
         if not any(user.verb == "connect" for user in self.world.users):
-            self.world.log(self.world.solo(stay=self.rng.choice([0.0, 0.1, 2.0])).name)
+            self.world.log(self.world.users.solo(stay=self.rng.choice([0.0, 0.1, 2.0])).name)
 
     def cancel(self) -> None:
         if (user := self.some_user()) is not None:
             way = self.rng.choice(["once", "once", "twice", "again"])
             self.world.log(f"cancel {user.name} {way}")
-            self.world.cancel(user, twice=way == "twice", again=way == "again")
+            self.world.users.cancel(user, twice=way == "twice", again=way == "again")
 
     def cancel_in_grant(self) -> None:
         kill = self.mood in (WINDY, WILD) and self.rng.random() < 0.2
-        if (victim := self.world.cancel_in_grant(self.pool(), kill=kill)) is not None:
+        if (victim := self.world.users.cancel_in_grant(self.pool(), kill=kill)) is not None:
             self.world.log(f"cancel {victim.name} as it is granted{', and kill' if kill else ''}")
 
     def idle(self) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.storm.clock import VirtualLoop
-from tests.storm.world import Setup, User, World
+from tests.storm.crowd import User
+from tests.storm.world import Setup, World
 
 POOLS = st.integers(0, 1)
 HOLDS = st.sampled_from([0.0, 0.02, 1.0])
@@ -85,31 +86,33 @@ class PoolMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.world.users) < AT_ONCE)
     @rule(pool=POOLS, hold=HOLDS, words=st.integers(0, 2), timeout=TIMEOUTS, manual=st.booleans())
     def borrow(self, pool: int, hold: float, words: int, timeout: float | None, manual: bool) -> None:
-        self.act(self.world.borrow, self.pool(pool), hold=hold, words=words, timeout=timeout, manual=manual)
+        self.act(
+            self.world.users.borrow, self.pool(pool), hold=hold, words=words, timeout=timeout, manual=manual
+        )
 
     @precondition(lambda self: len(self.world.users) < AT_ONCE)
     @rule(pool=POOLS, timeout=TIMEOUTS)
     def execute(self, pool: int, timeout: float | None) -> None:
-        self.act(self.world.execute, self.pool(pool), timeout=timeout)
+        self.act(self.world.users.execute, self.pool(pool), timeout=timeout)
 
     @precondition(lambda self: len(self.world.users) < AT_ONCE)
     @rule(pool=POOLS, hold=HOLDS)
     def leave_in_another_mode(self, pool: int, hold: float) -> None:
-        self.act(self.world.enter, self.pool(pool), hold=hold)
+        self.act(self.world.users.enter, self.pool(pool), hold=hold)
 
     @precondition(lambda self: not any(user.verb == "connect" for user in self.world.users))
     @rule(stay=HOLDS)
     def solo(self, stay: float) -> None:
-        self.act(self.world.solo, stay=stay)
+        self.act(self.world.users.solo, stay=stay)
 
     @precondition(lambda self: self.world.users)
     @rule(index=INDEX, twice=st.booleans(), again=st.booleans())
     def cancel(self, index: int, twice: bool, again: bool) -> None:
-        self.act(self.world.cancel, self.user(index), twice=twice, again=again)
+        self.act(self.world.users.cancel, self.user(index), twice=twice, again=again)
 
     @rule(pool=POOLS, kill=st.booleans())
     def cancel_in_grant(self, pool: int, kill: bool) -> None:
-        self.act(self.world.cancel_in_grant, self.pool(pool), kill=kill)
+        self.act(self.world.users.cancel_in_grant, self.pool(pool), kill=kill)
 
     # ------------------------------------------------------------------ the device and the pools
 

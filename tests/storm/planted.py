@@ -259,19 +259,14 @@ WAITING = (
 
 SESSIONS = (
     (
-        "clean=session.clean, alive=session.connected)",
-        "clean=session.connected, alive=session.connected)",
+        "        clean = session.clean\n",
+        "        clean = session.connected\n",
         "a session in the middle of something counts as clean",
     ),
     (
         "        if self.gate.work:\n            self.work()\n        if member.stage is Stage.IDLE and",
         "        if member.stage is Stage.IDLE and",
         "what a release asks for is not done",
-    ),
-    (
-        "        if self._quiet is not None:\n            self._check_quiet()\n\n    def left",
-        "\n    def left",
-        "a close does not hear that the last one came back",
     ),
     (
         "                if member.stage is Stage.IDLE:\n                    self.gate.lost",
@@ -302,11 +297,6 @@ SESSIONS = (
         "                member.session.abort()\n                self.gate.drop",
         "                self.gate.drop",
         "a close that is cancelled before it began leaves the session open",
-    ),
-    (
-        "        if member not in self._claims:\n            return\n",
-        "",
-        "a place that comes too late is used",
     ),
     (
         "        self._environment.withdraw(member.session)\n        self.gate.failed",

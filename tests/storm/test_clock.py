@@ -78,6 +78,18 @@ def test_work_without_end_is_stopped() -> None:
         run(main, horizon=100)
 
 
+def test_work_that_runs_in_circles_is_stopped() -> None:
+    async def round_and_round() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        await asyncio.gather(round_and_round(), asyncio.sleep(1))
+
+    with pytest.raises(Stuck, match=r"(?s)no time passes.*round_and_round"):
+        run(main)
+
+
 def test_what_is_left_behind_is_told() -> None:
     async def main() -> None:
         main.task = asyncio.create_task(asyncio.sleep(3600), name="forgotten")  # type: ignore[attr-defined]

@@ -26,7 +26,8 @@ from aioconn.errors import (
 )
 from aioconn.transport.base import Progress, Terminal
 from aioconn.transport.ssh import SshLink, SshOptions
-from tests.transport.conftest import PASSWORD, Connect, Record, Serve, World
+from aioconn.transport.ssh_errors import authentication_error
+from tests.transport.conftest import PASSWORD, Connect, Record, Serve, Server, World
 
 
 async def settled(turns: int = 12) -> None:
@@ -151,6 +152,64 @@ async def test_wrong_password_is_sent_once(serve: Serve, connect: Connect) -> No
     with pytest.raises(AuthenticationFailed, match="tried password;"):
         await connect(world, password="wrong", auth_methods=("password",))
     assert world.passwords == ["wrong"]
+
+
+@pytest.mark.parametrize("method", ["password", "keyboard-interactive"])
+@pytest.mark.parametrize(
+    ("words", "certain"), [(None, False), ("Idle timeout", False), ("Too many authentication failures", True)]
+)
+async def test_a_connection_that_ends_at_the_password_is_no_certain_refusal(
+    serve: Serve,
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+    words: str | None,
+    certain: bool,
+) -> None:
+    asked: list[Any] = []
+
+    def end(server: Server, user: str, answer: Any) -> bool:
+        asked.append(answer)
+        if words is None:
+            server.world.connections[-1].abort()
+        else:
+            server.world.connections[-1].disconnect(asyncssh.DISC_PROTOCOL_ERROR, words)
+        return False
+
+    monkeypatch.setattr(Server, "validate_password", end)
+    monkeypatch.setattr(Server, "validate_kbdint_response", end)
+    world = await serve(methods={method}, rounds=[[("Password: ", False)]])
+    with pytest.raises(AuthenticationFailed, match=f"tried {method};") as caught:
+        await connect(world)
+    assert caught.value.certain is certain
+    assert asked in ([PASSWORD], [[PASSWORD]])
+
+
+@pytest.mark.parametrize("methods", [{"password"}, {"keyboard-interactive"}])
+async def test_what_the_device_has_refused_is_certain(
+    serve: Serve, connect: Connect, methods: set[str]
+) -> None:
+    world = await serve(methods=methods, rounds=[[("Password: ", False)]], wanted=[("x",)])
+    with pytest.raises(AuthenticationFailed) as caught:
+        await connect(world, password="wrong")
+    assert caught.value.certain
+
+
+@pytest.mark.parametrize("refused", [True, False])
+def test_a_refusal_and_the_end_in_one_breath(refused: bool) -> None:
+    error = authentication_error(
+        asyncssh.ConnectionLost("Connection lost"),
+        device="r1",
+        path="cli",
+        user="ann",
+        tried=["password"],
+        allowed=["password"],
+        expired=None,
+        unanswered=None,
+        refused=refused,
+    )
+    assert isinstance(error, AuthenticationFailed)
+    assert error.certain is refused
 
 
 async def test_no_password_none_is_sent(serve: Serve, connect: Connect) -> None:
