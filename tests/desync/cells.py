@@ -10,7 +10,7 @@ from itertools import product
 
 from aioconn.lab import Faults
 
-ECHOES = ("reader", "typing", "both", "none")
+ECHOES = ("reader", "typing", "both")
 INTERRUPTS = ("works", "ignored", "prompt")
 EASY_THINK, HARD_THINK = 0.06, 0.4
 
@@ -57,10 +57,11 @@ class Cell:
         )
 
 
-def cells() -> list[Cell]:
+def cells(*echoes: str) -> list[Cell]:
+    """Every kind of device that echoes, or those that echo so; "none" has no echo at all."""
     return [
         Cell(echo=echo, interrupt=interrupt, hard=hard)
-        for echo, interrupt, hard in product(ECHOES, INTERRUPTS, (False, True))
+        for echo, interrupt, hard in product(echoes or ECHOES, INTERRUPTS, (False, True))
     ]
 
 

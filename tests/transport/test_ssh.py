@@ -173,7 +173,7 @@ async def test_a_connection_that_ends_at_the_password_is_no_certain_refusal(
         if words is None:
             server.world.connections[-1].abort()
         else:
-            server.world.connections[-1].disconnect(asyncssh.DISC_PROTOCOL_ERROR, words)
+            server.world.connections[-1].disconnect(2, words)  # SSH_DISCONNECT_PROTOCOL_ERROR
         return False
 
     monkeypatch.setattr(Server, "validate_password", end)
