@@ -68,7 +68,9 @@ class Caller:
         itself = self._self()
         if itself is None:
             return "a task that has ended"
-        return f"thread {itself.name}" if isinstance(itself, threading.Thread) else f"task {itself.get_name()}"
+        return (
+            f"thread {itself.name}" if isinstance(itself, threading.Thread) else f"task {itself.get_name()}"
+        )
 
     @property
     def place(self) -> str:
@@ -79,6 +81,10 @@ class Caller:
     def itself(self) -> Any:
         """The task or thread, if it is still there."""
         return self._self() if self._self is not None else None
+
+    def gone(self) -> Caller:
+        """The same line, and nobody there any more."""
+        return Caller(f"what {self.name} left", None, self._code, self._line)
 
     def is_same(self, other: Caller) -> bool:
         """Whether both are one task, or one thread."""
@@ -159,6 +165,10 @@ class Hold:
         around = _inside.get()
         alone = len(around) == 1 and around[0] is self
         _inside.set(() if alone else tuple([hold for hold in around if hold is not self and hold.live]))
+
+    def disown(self) -> None:
+        """Keep it for what the holder left behind: from now on he waits for it like any other."""
+        self.caller = self.caller.gone()
 
     def release(self) -> None:
         """Give it back; those who wait for it have it with that. Safe to call again."""

@@ -32,7 +32,7 @@ from benchmarks.target import ROOT
 _SESSIONS = 10
 _WORDS = 60
 _FOLLOWERS = 2
-_WAIT = 3.0
+_WAIT = 8.0
 _USER, _PASSWORD = "admin", "admin"
 _CHILD_TIMEOUT = 900.0
 

@@ -15,6 +15,7 @@ from aioconn.connection import State
 from aioconn.errors import (
     AuthenticationFailed,
     CircuitOpen,
+    CommandRejected,
     CommandTimeout,
     PoolClosed,
     PoolTimeout,
@@ -196,3 +197,19 @@ async def test_what_a_cancelled_configure_leaves_is_gone_before_the_next_one_beg
             committed = served.hierarchy.statements([])
             assert "r1-next" in committed
             assert "left" not in committed
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+async def test_whoever_configures_again_at_once_does_not_wait_for_himself(pair: Any, pooled: bool) -> None:
+    device, served = await pair("telnet")
+    target = await device.connect(pool_size=2 if pooled else None)
+    for number in range(3):
+        await target.configure(["interface Loopback0", f"description number {number}"])
+    with pytest.raises(CommandRejected):
+        await target.configure(["no such line"])
+    await target.configure(["interface Loopback0", "description after a refusal"])
+    served.faults = Faults(hang_on="hangs")
+    with pytest.raises(CommandTimeout):
+        await target.configure(["interface Loopback0", "description hangs"], timeout=0.2)
+    await target.configure(["interface Loopback0", "description after a timeout"])
+    assert "after a timeout" in served.config.render()

@@ -138,9 +138,15 @@ class CliConnection(BaseConnection[CliOptions]):
         hold = await order.lock.take("configure") if order is not None else None
         try:
             return await self._live().configure(lines, check=verdict, reply=reply, commit=commit)
-        finally:
-            if hold is not None:  # what ended early is discarded first: a candidate may be everybody's
+        except BaseException as error:
+            if hold is not None and self._needs_recovery(error):
+                hold.disown()  # what ended early is discarded first: a candidate may be everybody's
                 self._when_settled(hold.release)
+                hold = None
+            raise
+        finally:
+            if hold is not None:
+                hold.release()
 
     @service
     async def enter_mode(self, mode: str, *, timeout: float | None = None) -> None:
@@ -257,7 +263,8 @@ class CliConnection(BaseConnection[CliOptions]):
             shell.begin(exchange, exchange.start())
             try:
                 while True:
-                    ended = exchange.done is not None  # what comes while the consumer works is for the next round
+                    # what comes while the consumer works is for the next round
+                    ended = exchange.done is not None
                     if piece := exchange.take():
                         shell.pause_reading()
                         try:

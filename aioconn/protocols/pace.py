@@ -74,5 +74,5 @@ class Pace:
             self.owed = 0
 
     def settled(self) -> None:
-        """Whatever the device owed, it owes nothing now: it stands at its prompt, or it has been silent for too long."""
+        """Whatever the device owed, it owes nothing now: it stands at its prompt, or has been silent for too long."""
         self.owed = 0

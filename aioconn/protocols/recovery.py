@@ -131,8 +131,9 @@ async def _silence(shell: Shell, quiet: float) -> bytes:
     """
     came, pace = await shell.drain(quiet), shell.pace
     while (wanted := pace.despair if pace.owed > 0 else pace.silence) > quiet:
+        if await shell.arrival(wanted - quiet):
+            came += await shell.drain(wanted)
         quiet = wanted
-        came += await shell.drain(quiet)
     pace.settled()
     return came
 

@@ -502,8 +502,10 @@ class Asker:
             writer.write(b"\r\nUsername: ")
             name = await lines.get()
             if not name and self._asks_again:
+                await asyncio.sleep(0.1)  # both questions in one piece would be harmless
                 continue
             self.names.append(name)
+            await asyncio.sleep(0.4)  # it looks the name up
             writer.write(name + b"\r\nPassword: ")
             self.passwords.append(await lines.get())
             if self._verdict is not None:
