@@ -69,8 +69,20 @@ class Lab:
     async def stop(self) -> None:
         """Close everything. Sessions that live are cut at once, before the first wait of this coroutine."""
         self._running = False
-        cut = [self._close(name) for name in list(self.devices)]
-        self._ssh = None
+        loop = asyncio.get_running_loop()
+        for listener in [one for listeners in self._listeners.values() for one in listeners]:
+            for sock in listener.sockets:
+                loop.remove_reader(sock.fileno())
+        for device in self.devices.values():
+            device.cut()
+        try:
+            # Before Python 3.12 a server that is closed loses the connections that it is just accepting, with their
+            # sockets open: it accepts no more, and is closed when those have been made.
+            for _ in range(ACCEPTING):
+                await asyncio.sleep(0)
+        finally:
+            cut = [self._close(name) for name in list(self.devices)]
+            self._ssh = None
         # their ends are told in the next turns of the loop, and so are connections that were just being accepted
         for turn in range(TURNS):
             await asyncio.sleep(0)
