@@ -363,6 +363,10 @@ class Gate(Generic[S]):
         self.size = size
         while self.idle and len(self.members) - self._stages[Stage.CLOSING] > size:
             self.close_member(self.idle[0], "surplus", now)
+        surplus = len(self.members) - self._stages[Stage.CLOSING] - size
+        if surplus > 0:  # those that have not begun need not
+            coming = [member for member in self.members if member.stage is Stage.OPENING]
+            self.work.extend((Task.ABANDON, member) for member in coming[-surplus:])
         self.match(now)
 
     def close(self, now: float, error: Callable[[], BaseException]) -> None:

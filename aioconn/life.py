@@ -216,7 +216,7 @@ class Life(ABC, Generic[O_co]):
             self._request.environment.leave(self)
             raise SessionClosed("closed while it was being opened", **self._where())
         self._broken_by = None
-        self._opened_at = time.monotonic()
+        self._opened_at = asyncio.get_running_loop().time()
         self._enter(State.READY)
         if self.listeners:
             elapsed = time.monotonic() - started
@@ -317,8 +317,10 @@ class Life(ABC, Generic[O_co]):
             self._broken_by = error or SessionBroken("the device closed the session", **self._where())
             self._enter(State.BROKEN)
             self._abort()
+            # the loss first: the place that is given back may let somebody else try the path
+            lived = self._loop.time() - self._opened_at if self._loop is not None else 0.0
+            self._request.environment.lost(self, self._broken_by, lived)
             self._request.environment.leave(self)
-            self._request.environment.lost(self, self._broken_by, time.monotonic() - self._opened_at)
             if self.listeners:
                 event = Closed(device=self.device, alias=self.alias, path=self.via, error=self._broken_by)
                 self.listeners.emit(event)

@@ -206,7 +206,7 @@ async def test_whoever_configures_again_at_once_does_not_wait_for_himself(pair: 
     for number in range(3):
         await target.configure(["interface Loopback0", f"description number {number}"])
     with pytest.raises(CommandRejected):
-        await target.configure(["no such line"])
+        await target.configure(["bogus line"])
     await target.configure(["interface Loopback0", "description after a refusal"])
     served.faults = Faults(hang_on="hangs")
     with pytest.raises(CommandTimeout):

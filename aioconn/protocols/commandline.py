@@ -40,6 +40,8 @@ from aioconn.wire.probe import ProbeLine
 
 # A refusal stands at the beginning or the end of an answer; a long table that quotes one is none.
 _FAILURE_HEAD, _FAILURE_TAIL = 4096, 1024
+# Where the echo, if there is one, says nothing of what the device has read.
+_BLIND = (Discipline.TYPING, Discipline.NONE)
 
 
 @functools.lru_cache(maxsize=256)
@@ -138,8 +140,8 @@ class CommandLine:
         shell = self.shell
         self._command = command
         probe = shell.probe
-        blind = shell.discipline in (Discipline.TYPING, Discipline.NONE)
-        if not shell.in_step or self.raw or (blind and probe.send and not shell.proven):
+        doubt = shell.discipline in _BLIND and bool(probe.send) and not shell.proven
+        if not shell.in_step or self.raw or doubt:
             # no echo, or one in the middle of leftovers: nothing in the answer could tell them apart
             await self._find_prompt(shell, likely=shell.in_step and not self.raw)
         return Exchange(
@@ -160,7 +162,7 @@ class CommandLine:
         `likely` tells that a prompt has been seen.
         """
         typed, self.raw, shell.in_step = self.raw, False, False
-        if likely and shell.probe.answer is None and await glance(shell):
+        if likely and shell.discipline in _BLIND and shell.probe.answer is None and await glance(shell):
             return
         if not await prove(shell, shell.patience, patience=None, ahead=ERASE if typed else b""):
             raise SessionBroken("the session is not at a prompt", **self._where, seen=shell.seen())
@@ -329,7 +331,7 @@ class CommandLine:
             )
             await shell.run(opening, opening.start())
             shell.discipline = opening.discipline
-            blind = opening.discipline in (Discipline.TYPING, Discipline.NONE)
+            blind = opening.discipline in _BLIND
             if blind or opening.discipline is Discipline.READER:
                 shell.prove()
             shell.pace.counts = blind and shell.probe.answer is None

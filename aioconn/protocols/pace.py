@@ -49,7 +49,8 @@ class Pace:
 
     def sent(self, lines: int, now: float) -> None:
         """So many lines have been sent, and an answer is expected."""
-        self.owed = max(0, self.owed) + lines
+        if self.counts:
+            self.owed = max(0, self.owed) + lines
         self._longest *= _FORGETTING
         self._heard_at = now
 

@@ -30,6 +30,11 @@ class JumpingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.now
 
+    async def shutdown_default_executor(self, *limit: Any) -> None:
+        """Threads take their time; the limit came with Python 3.12."""
+        with self.in_real_time():
+            await super().shutdown_default_executor(*limit)
+
     @contextmanager
     def in_real_time(self) -> Iterator[None]:
         self._jumping.held += 1

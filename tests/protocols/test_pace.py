@@ -72,3 +72,9 @@ def test_with_another_prompt_nothing_is_known() -> None:
     assert pace.owed == 2
     pace.at_prompt("r1(config)#")
     assert pace.owed == 0
+
+
+def test_where_an_echo_tells_nothing_is_counted() -> None:
+    pace = Pace()
+    pace.sent(3, 1.0)
+    assert pace.owed == 0

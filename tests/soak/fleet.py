@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
+from unittest import mock
 
 import aioconn
 from aioconn.connection import State
@@ -112,8 +113,8 @@ async def fleet(count: int, *, seed: int) -> AsyncIterator[Fleet]:
     """So many devices of all kinds: some behind a proxy or a jump host, with limits, on another loop than ours."""
     rng = random.Random(seed)
     async with AsyncExitStack() as stack:
-        stack.callback(setattr, Grammar, "LIMIT", Grammar.LIMIT)
-        Grammar.LIMIT = 64  # what the lab remembers of lines would look like something that grows
+        # what the lab remembers of lines would look like something that grows
+        stack.enter_context(mock.patch.object(Grammar, "LIMIT", 64))
         lab = await stack.enter_async_context(Lab(seed=seed))
         await lab.add(JUMP, personality="linux", protocols=("ssh",), forwards=True)
         plans: list[dict[str, Any]] = []

@@ -78,7 +78,7 @@ class Ledger:
                 what = "circuit opened"
             case OpenFailed() if isinstance(event.error, AuthenticationFailed):
                 what = "password refused"
-                if time.monotonic() > self.refusing.get(event.device, 0.0):
+                if event.error.certain and time.monotonic() > self.refusing.get(event.device, 0.0):
                     self.complain("strange", f"the password was right: {event.error}")
             case _:
                 return

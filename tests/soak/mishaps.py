@@ -83,9 +83,6 @@ class Mishaps:
             mishap = self._rng.choice(ways)
             self._ledger.faults[mishap.__name__.replace("_", " ")] += 1
             self._ill[target.name] = now + self._rng.uniform(0.2, LONGEST)
-            import sys
-
-            print("MISHAP", target.name, mishap.__name__, file=sys.stderr)
             mishap(target)
 
     def heal(self, name: str) -> None:
@@ -114,6 +111,12 @@ class Mishaps:
 
     def _play(self, target: Target, faults: Faults) -> None:
         target.served.faults = faults
+
+    def _refuse(self, target: Target, faults: Faults) -> None:
+        """Whoever was there has to log in again, and the device may say no."""
+        self._play(target, faults)
+        self._ledger.refusing[target.name] = float("inf")
+        target.served.kill_sessions()
 
     def _later(self, target: Target, kind: str, work: Callable[[], object], limit: float) -> None:
         """Something that a user does to his own side."""
@@ -152,9 +155,7 @@ class Mishaps:
         target.served.kill_sessions(reset=self._rng.random() < 0.5)
 
     def wrong_password(self, target: Target) -> None:
-        self._play(target, Faults(wrong_password=True))
-        self._ledger.refusing[target.name] = float("inf")
-        target.served.kill_sessions()
+        self._refuse(target, Faults(wrong_password=True))
 
     def few_lines(self, target: Target) -> None:
         refusal = self._rng.choice(("channel", "text"))
@@ -181,8 +182,8 @@ class Mishaps:
         target.served.kill_sessions()
 
     def few_logins(self, target: Target) -> None:
-        self._play(target, Faults(logins_per_minute=self._rng.randint(1, 5)))
-        target.served.kill_sessions()
+        """Over SSH a device of the lab says so as it says that the password is wrong."""
+        self._refuse(target, Faults(logins_per_minute=self._rng.randint(1, 5)))
 
     def killed(self, target: Target) -> None:
         target.served.kill_sessions(reset=self._rng.random() < 0.5)

@@ -24,7 +24,7 @@ SETTLED = 15.0
 """Seconds until a fleet without mishaps has to answer everybody, and until both sides count the same sessions."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, repr=False)
 class Report:
     """What a soak has come to. `before` and `after` are taken with nothing open."""
 
@@ -127,6 +127,7 @@ async def soak(
 
 async def _vitals_at_rest(before: Vitals) -> Vitals:
     """When what has ended has gone as well, or does not go."""
+    await asyncio.get_running_loop().shutdown_default_executor()  # its threads would stay as long as the loop
     await _within(2.0, lambda: len(asyncio.all_tasks()) <= before.tasks)
     await _within(2.0, lambda: take_vitals().descriptors <= before.descriptors)
     return take_vitals()

@@ -6,16 +6,16 @@ The device knows which sessions there are, the ledger who waits; pools, budget a
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from aioconn.breaker import Circuit
-from aioconn.policy import CLOSE_TIMEOUT, CONNECT_TIMEOUT, SETTLE_TIMEOUT
+from aioconn.policy import CLOSE_TIMEOUT, CONNECT_TIMEOUT, PERMANENT_FOR, SETTLE_TIMEOUT
 from tests.storm.clock import stack
 from tests.storm.ledger import SLACK, Violation
 
 if TYPE_CHECKING:
     from tests.storm.crowd import User
-    from tests.storm.device import Line
+    from tests.storm.device import FakeConnection, Line
     from tests.storm.world import World
 
 SOLO = "solo"
@@ -26,6 +26,7 @@ STARVING = 12.0
 """Seconds: a turn, what users hold at most, a single connection beside them, and a goodbye and a login for each."""
 
 SLOWEST_CONNECT = 5.0
+REFUSALS = 40
 
 
 class Audit:
@@ -38,6 +39,11 @@ class Audit:
         self.wrong_since: dict[str, int] = {}
         self.starving_since: dict[str, float] = {}
         self.attempts_seen = 0
+        self.in_vain: deque[float] = deque(maxlen=20)  # attempts of pools since the path worked
+        self.failures = self.failed_tick = 0
+        self.failed_at = 0.0
+        self.tried: dict[FakeConnection, int] = {}  # who tries, after how many failures
+        self.fake.on_attempt = self.attempt
 
     def check(self) -> None:
         world = self.world
@@ -50,9 +56,15 @@ class Audit:
         self._logins(now, tick)
         for name, pool in world.pools.items():
             self._pool(name, pool, now, tick)
-            self._share(name, now)
+            self._share(name, pool, now)
         self._claims(tick)
         self._bounds(now)
+        failures = max(world.manager.breaker(pool.via).failures for pool in world.pools.values())
+        if failures != self.failures:
+            self.failures, self.failed_tick, self.failed_at = failures, tick, now
+        refusals = self.fake.refusal_times
+        if len(refusals) > REFUSALS and now - refusals[-REFUSALS] < 60.0:
+            raise world.violation(f"{REFUSALS} sessions were refused within a minute: nothing is learned")
 
     def _lasts(self, wrong: bool, what: str, tick: int, turns: int = SLACK) -> bool:
         """Whether something has been wrong for longer than it takes to tell everybody."""
@@ -103,7 +115,11 @@ class Audit:
     def _claims(self, tick: int) -> None:
         """No place of the device is asked for when nobody waits for a session; none is free when somebody asks."""
         world, asked = self.world, self.budget.waiting
-        wanted = world.ledger.waiting or world.closings or any(user.target == SOLO for user in world.users)
+        wanted = (
+            world.ledger.waiting
+            or world.closings
+            or any(user.verb in ("connect", "greedy") for user in world.users)
+        )
         useless = bool(asked) and not wanted
         # an opening that the device has refused asks again, whoever waits
         if self._lasts(useless, "useless", tick) and world.manager.statistics()["learned_sessions"] is None:
@@ -134,6 +150,10 @@ class Audit:
         if idle and waiting > checks:
             return f"{waiting} wait while {idle} are idle"
         attempting = any(connection.alias == name for connection in self.fake.attempting)
+        if numbers["open"] + opening <= size:
+            self.world.shrunk.discard(name)
+        elif opening and name not in self.world.shrunk:
+            return f"{numbers['open']} are open, {opening} are being opened, and its size is {size}"
         if opening and not attempting and not self.budget.waiting:
             return f"{opening} are to be opened, and nobody does it"
         lacking = min(waiting - opening - checks, size - numbers["open"] - opening - numbers["closing"])
@@ -147,19 +167,55 @@ class Audit:
         if world.fake.weather.unready or now <= world.unready_until:
             return False
         breaker = world.manager.breaker(pool.via)
-        if opening:
-            return breaker.state is Circuit.CLOSED and now > world.bad_until and not self.budget.waiting
-        return breaker.due(now) == 0.0
+        if not opening:
+            return breaker.due(now) == 0.0
+        works = not breaker.retry_at or self.fake.succeeded_at > self.failed_at
+        return works and now > world.bad_until and not self.budget.waiting
 
-    def _share(self, name: str, now: float) -> None:
-        """Nobody waits for long in a pool that has nothing, while others have something that they could give up."""
+    def _share(self, name: str, pool: Any, now: float) -> None:
+        """Nobody waits for long in a pool that has nothing, or two less than another one."""
         world = self.world
-        waits = bool(world.ledger.lines.get(name)) and name not in world.unsettled
+        waits = bool(world.ledger.lines.get(name)) and not world.unsettled
         unlikely = now <= world.bad_until or world.setup.logins_per_minute is not None
-        if not waits or unlikely or any(line.connection.alias == name for line in self.fake.lines):
+        if not waits or unlikely or any(user.long for user in world.users):
+            self.starving_since.pop(name, None)
+            return
+        held = dict.fromkeys(world.pools, 0)
+        for line in self.fake.lines:
+            if line.connection.alias in held:
+                held[line.connection.alias] += 1
+        mine = held[name]
+        fair = not held or mine >= pool.size or (mine and mine + 2 > max(held.values()))
+        if fair:
             self.starving_since.pop(name, None)
         elif now - self.starving_since.setdefault(name, now) > STARVING:
-            raise world.violation(f"{name} has had no session for {STARVING} s, and callers wait")
+            raise world.violation(
+                f"for {STARVING} s callers have waited and sessions were held like this: {held}"
+            )
+
+    def attempt(self, connection: FakeConnection) -> None:
+        """A path that fails is tried by pools once at a time, ever less often, and not where only a person helps."""
+        world, fake, now = self.world, self.fake, self.world.loop.time()
+        if connection.alias not in world.pools or connection.alias in world.unsettled:
+            return  # somebody asks for it in so many words
+        breaker = world.manager.breaker(connection.via)
+        if not breaker.retry_at:
+            self.in_vain.clear()
+            return
+        if breaker.failures != self.failures or world.loop.ticks - self.failed_tick <= SLACK:
+            return  # it failed just now, when this attempt had been let through
+        if now < breaker.retry_at - 1e-6:
+            world.note(f"{connection} tries {breaker.retry_at - now:.3f} s before its time, {breaker}")
+        if fake.rejected_at > fake.succeeded_at and now - fake.rejected_at < PERMANENT_FOR - 1.0:
+            world.note(f"{connection} tries {now - fake.rejected_at:.1f} s after a wrong password")
+        others = [other for other in fake.attempting if self.tried.get(other) == breaker.failures]
+        if others:
+            world.note(f"{connection} tries while {others} are trying, {breaker}")
+        self.tried = {other: count for other, count in self.tried.items() if other in fake.attempting}
+        self.tried[connection] = breaker.failures
+        self.in_vain.append(now)
+        if len(self.in_vain) == self.in_vain.maxlen and now - self.in_vain[0] < 60.0:
+            world.note(f"{len(self.in_vain)} attempts within a minute, and the path fails")
 
     def closed(self, name: str, begun: float, timeout: float, *, cancelled: bool) -> None:
         """A pool has been closed: soon after its last session came back, and nothing of it is left."""

@@ -8,7 +8,17 @@ from collections.abc import Coroutine, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from aioconn.errors import CommandTimeout, LimitReached, PoolClosed, PoolTimeout, SessionBroken, SessionClosed
+from aioconn.errors import (
+    CommandTimeout,
+    ConnectTimeout,
+    Deadlock,
+    LimitReached,
+    PoolClosed,
+    PoolTimeout,
+    ReleasedTwice,
+    SessionBroken,
+    SessionClosed,
+)
 from aioconn.policy import COMMAND_TIMEOUT
 from tests.storm.audit import SOLO
 from tests.storm.device import FakeConnection, Line
@@ -30,12 +40,19 @@ class User:
     lease: Any = None
     line: Line | None = None
     robbed: bool = False  # his session was given back while he used it
+    long: bool = False  # he keeps it longer than is fair
     cancelled_at: float | None = None
     done: bool = False
 
     @property
     def name(self) -> str:
         return f"{self.verb} {self.number} on {self.target}"
+
+
+def pool_size(pool: Any) -> int:
+    """Sessions of a pool, in whatever stage."""
+    numbers = pool.statistics()
+    return sum(numbers[stage] for stage in ("opening", "idle", "busy", "settling", "closing"))
 
 
 class Crowd:
@@ -65,6 +82,7 @@ class Crowd:
     ) -> User:
         """Take a session, ask `words` things on it over `hold` seconds, give it back."""
         user = self._user(pool, "borrow")
+        user.long = hold > 2.0
         return self._start(user, self._borrow(user, hold, words, timeout, manual))
 
     def execute(self, pool: str, *, timeout: float | None = None) -> User:
@@ -81,6 +99,16 @@ class Crowd:
         """A single connection beside the pools: opened, used, closed."""
         user = self._user(SOLO, "connect")
         return self._start(user, self._use_solo(user, stay))
+
+    def chat(self) -> User:
+        """Use the single connection that somebody else has opened, at the same time as others."""
+        user = self._user(SOLO, "chat")
+        return self._start(user, self._chat(user))
+
+    def greedy(self, pool: str) -> User:
+        """Take a session of a pool and then another one, which cannot come where there is but one."""
+        user = self._user(pool, "greedy")
+        return self._start(user, self._take_two(user))
 
     def cancel(self, user: User, *, twice: bool = False, again: bool = False) -> None:
         """Cancel a user: once, twice at once, or again in the next turn of the loop."""
@@ -165,8 +193,9 @@ class Crowd:
         if isinstance(error, (PoolTimeout, CommandTimeout)):
             assert user.ask is not None or user.target == SOLO
             late = user.ask is not None and now >= user.ask.deadline - 1e-6
+            late = late or user.verb == "chat"  # others keep it as long as they like
             return late or (isinstance(error, CommandTimeout) and self.world.fair_excuse(error))
-        if isinstance(error, LimitReached) and user.target == SOLO:
+        if isinstance(error, (LimitReached, ConnectTimeout)) and user.target == SOLO:
             return True  # it has waited for as long as it was told
         return self.world.fair_excuse(error)
 
@@ -238,6 +267,31 @@ class Crowd:
         finally:
             await connection.close()
 
+    async def _chat(self, user: User) -> None:
+        connection: Any = self.world.device.connections.get(SOLO)
+        if connection is not None and connection.connected:
+            word = f"{user.number}.c"
+            answer = await connection.ask(word, timeout=20.0)
+            if answer != word:
+                self.world.note(f"{user.name} asked {word!r} and got {answer!r}")
+
+    async def _take_two(self, user: User) -> None:
+        pool = self.world.pools[user.target]
+        self._asks(user, 5.0)
+        async with pool.acquire(timeout=5.0) as lease:
+            self._got(user, lease)
+            asked, only = self.loop.time(), pool_size(pool) == pool.size == 1
+            try:
+                second = await pool.acquire(timeout=0.5)
+                second.line.idle_since = self.loop.time()
+                pool.release(second)
+            except (Deadlock, PoolTimeout, PoolClosed) as error:
+                lonely = only and pool.size == 1 and not user.robbed
+                if lonely and isinstance(error, PoolTimeout) and self.loop.time() > asked:
+                    self.world.note(f"{user.name} waited for himself, and was not told")
+            finally:
+                self._lets_go(user)
+
     def _asks(self, user: User, timeout: float | None) -> None:
         now = self.loop.time()
         own = self.world.setup.pool_timeout or float("inf")
@@ -280,6 +334,12 @@ class Crowd:
         if lease is not None:
             self._lets_go(user)
             lease.pool.release(lease)  # which may have been replaced since
+            try:
+                lease.pool.release(lease)
+            except ReleasedTwice:
+                pass
+            else:
+                self.world.note(f"{user.name} gave {user.line} back twice, and was not told")
 
     def _on_ask(self, connection: FakeConnection, word: str) -> None:
         """A word comes to the device's side: this is when a call on a pool has its session."""

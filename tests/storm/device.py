@@ -171,8 +171,12 @@ class FakeDevice:
         self.recoveries: dict[Any, float] = {}
         self.openings: dict[Any, float] = {}
         self.attempting: dict[Any, float] = {}
+        self.refusal_times: deque[float] = deque(maxlen=64)
+        self.rejected_at = 0.0  # the last wrong password, and the last session that came about
+        self.succeeded_at = 0.0
         self.goodbyes: dict[Any, float] = {}
         self.on_ask: Callable[[FakeConnection, str], None] = lambda connection, word: None
+        self.on_attempt: Callable[[FakeConnection], None] = lambda connection: None
         self.on_answered: Callable[[FakeConnection, str], None] = lambda connection, word: None
         DEVICES[self.host] = self
         self.device = aioconn.Device(
@@ -197,6 +201,7 @@ class FakeDevice:
         limit = self.weather.vty_limit
         if limit is not None and len(self.lines) >= limit:
             self.refusals += 1
+            self.refusal_times.append(asyncio.get_running_loop().time())
             raise ShellRefused("too many sessions", device=self.name, path=connection.via)
         self.logins += 1
         self.login_times.append(asyncio.get_running_loop().time())
@@ -281,6 +286,7 @@ class FakeConnection(BaseConnection[BaseOptions]):
         loop = asyncio.get_running_loop()
         if server.weather.unready:
             raise MissingValue("no password", **self._where())
+        server.on_attempt(self)
         server.attempts += 1
         server.attempt_times.append(loop.time())
         server.attempting[self] = server.openings[self] = loop.time()
@@ -300,7 +306,10 @@ class FakeConnection(BaseConnection[BaseOptions]):
                 raise AuthenticationFailed("permission denied", **self._where())
             if server.happens(server.weather.lost_logins) or not line.alive:
                 raise HostUnreachable("reset by peer", **self._where())
-            line.opened = line.idle_since = loop.time()
+            line.opened = line.idle_since = server.succeeded_at = loop.time()
+        except AuthenticationFailed:
+            server.rejected_at = loop.time()
+            raise
         finally:
             del server.attempting[self]
             server.openings.pop(self, None)

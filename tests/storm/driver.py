@@ -19,7 +19,7 @@ from tests.storm.world import Setup, World
 USERS = 40
 """Users at once; beyond that time passes instead."""
 
-EPISODE = 5_000
+EPISODE = 2_500
 """Steps after which the world ends, with everything closed, and another one begins."""
 
 RUSH, QUIET, WINDY, WILD = "rush", "quiet", "windy", "wild"
@@ -138,9 +138,12 @@ class Driver:
             self.execute: 24,
             self.enter: 2,
             self.solo: 3,
+            self.chat: 2,
+            self.greedy: 1,
             **({} if self.mood == RUSH else {self.cancel: 14, self.cancel_in_grant: 6}),
             self.idle: 12,
             self.close: 0.3,
+            self.close_and_cancel: 0.2,
             self.cancel_closing: 0.2,
             **({self.kill: 2, self.resize: 2} if self.mood in (WINDY, WILD) else {self.resize: 1}),
             **({self.weather: 2, self.kill_all: 0.2} if self.mood == WILD else {}),
@@ -149,12 +152,13 @@ class Driver:
         self.weights = [sum(list(shares.values())[: index + 1]) for index in range(len(shares))]
         self.short_holds = 1.0 if self.mood == RUSH else 0.995
         self.bad_weather = 0
+        self.clearing = 0.03
 
     async def drive(self, steps: int) -> None:
         world, rng, verbs, weights = self.world, self.rng, self.verbs, self.weights
         choices, chance = rng.choices, rng.random
         for step in range(steps):
-            if self.bad_weather and chance() < 0.03:
+            if self.bad_weather and chance() < self.clearing:
                 self.bad_weather = 0
                 world.clear()
                 world.log("fair weather")
@@ -177,7 +181,7 @@ class Driver:
             else:
                 await world.wait(chance() * 4_000)
             world.audit()
-            if step % 1_000 == 999:
+            if step % 1_000 == 999 and self.mood != RUSH:
                 await self.lull()
 
     async def lull(self) -> None:
@@ -267,6 +271,17 @@ class Driver:
             self.world.log(f"drain {pool}")
             self.world.drain(pool, self.rng.choice([0.01, 0.5, 5.0]))
 
+    def chat(self) -> None:
+        self.world.log(self.world.users.chat().name)
+
+    def greedy(self) -> None:
+        self.world.log(self.world.users.greedy(self.pool()).name)
+
+    def close_and_cancel(self) -> None:
+        pool, turns = self.pool(), self.rng.randrange(2, 7)
+        self.world.log(f"close {pool}, and cancel that {turns} turns later")
+        self.world.close_and_cancel(pool, turns)
+
     def cancel_closing(self) -> None:
         self.world.log("cancel a close")
         self.world.cancel_closing()
@@ -285,7 +300,9 @@ class Driver:
             ("hung goodbyes", {"hung_goodbye": 0.7}, 60.0),
             ("failing checks", {"failed_check": 0.7}, 60.0),
         ]
-        name, changes, lasting = self.rng.choice(kinds)
+        rng = self.rng
+        name, changes, lasting = rng.choice(kinds)
         self.bad_weather += 1
+        self.clearing = rng.choice([0.03, 0.03, 0.004])
         self.world.log(f"weather: {name}")
         self.world.turn(lasting=lasting, **changes)

@@ -156,6 +156,20 @@ class PoolMachine(RuleBasedStateMachine):
     def drain_and_reopen(self, pool: int, timeout: float) -> None:
         self.act(self.world.drain, self.pool(pool), timeout)
 
+    @precondition(lambda self: len(self.world.users) < AT_ONCE)
+    @rule()
+    def chat(self) -> None:
+        self.act(self.world.users.chat)
+
+    @precondition(lambda self: len(self.world.users) < AT_ONCE)
+    @rule(pool=POOLS)
+    def take_two(self, pool: int) -> None:
+        self.act(self.world.users.greedy, self.pool(pool))
+
+    @rule(pool=POOLS, turns=st.integers(2, 6))
+    def close_and_cancel(self, pool: int, turns: int) -> None:
+        self.act(self.world.close_and_cancel, self.pool(pool), turns)
+
     @rule()
     def cancel_a_close(self) -> None:
         self.act(self.world.cancel_closing)

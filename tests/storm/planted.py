@@ -188,8 +188,8 @@ GATE = (
         "after a failure all are tried at once",
     ),
     (
-        '            self.close_member(self.idle[0], "surplus", now)\n        self.match(now)',
-        '            self.close_member(self.idle[0], "surplus", now)',
+        "member in coming[-surplus:])\n        self.match(now)",
+        "member in coming[-surplus:])",
         "a larger size wakes nobody",
     ),
     (

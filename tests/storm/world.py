@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +29,7 @@ from aioconn.policy import (
 )
 from tests.storm.audit import Audit
 from tests.storm.clock import VirtualLoop, stack, told
-from tests.storm.crowd import Crowd
+from tests.storm.crowd import Crowd, pool_size
 from tests.storm.device import FakeDevice, Weather
 from tests.storm.ledger import Ledger, Violation
 from tests.storm.ledger import told as error_told
@@ -83,6 +83,7 @@ class World:
         self.felt_until = 0.0
         self.aftermath = 0.0
         self.last_back: dict[str, float] = {}
+        self.shrunk: set[str] = set()  # pools that had more than their new size
         self.counts: Counter[str] = Counter()
         self.violations: list[Violation] = []
         self.history: deque[tuple[float, str]] = deque(maxlen=40)
@@ -182,6 +183,8 @@ class World:
 
     def resize(self, pool: str, size: int) -> None:
         self.sizes[pool] = size
+        if size < self.pools[pool].size:
+            self.shrunk.add(pool)
         self.counts["resized"] += 1
         self.pools[pool].resize(size)
 
@@ -191,6 +194,13 @@ class World:
 
     def drain(self, pool: str, timeout: float) -> None:
         self._closing(pool, "drained", timeout, self.pools[pool].drain(timeout))
+
+    def close_and_cancel(self, pool: str, turns: int) -> None:
+        """Close a pool in the very turn in which somebody asks for a session, and cancel that some turns later."""
+        if pool not in self.closings.values():
+            self.users.execute(pool)
+            self.close(pool)
+            self.loop.at_tick(self.loop.ticks + turns, self.cancel_closing)
 
     def cancel_closing(self) -> None:
         """Cancel whoever closes a pool: then it is closed at once."""
@@ -223,9 +233,16 @@ class World:
             await asyncio.sleep(0.5)
             await self._reopen(pool)
 
-        task = asyncio.create_task(close_and_reopen(), name=f"{word} {pool}")
+        begins = close_and_reopen()
+        task = asyncio.create_task(begins, name=f"{word} {pool}")
         self.closings[task] = pool
-        task.add_done_callback(self._closed)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            begins.close()
+            work.close()  # cancelled before it began: then nothing was closed
+            self._closed(task)
+
+        task.add_done_callback(ended)
 
     async def _reopen(self, pool: str) -> None:
         for _ in range(100):
@@ -242,6 +259,10 @@ class World:
 
     def _closed(self, task: asyncio.Task[None]) -> None:
         pool = self.closings.pop(task)
+        if pool in self.being_closed:
+            self.being_closed.discard(pool)
+            self.unsettled.discard(pool)
+            self.closing_cancelled.pop(pool, None)
         if task.cancelled():
             return
         if (error := task.exception()) is not None and not isinstance(error, SessionClosed):
@@ -287,12 +308,3 @@ class World:
 
     def _on_loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         self.note(f"the loop reports {told(context)}", context.get("exception"))
-
-
-def pool_size(pool: Any) -> int:
-    """Sessions of a pool, in whatever stage."""
-    numbers = pool.statistics()
-    return sum(numbers[stage] for stage in ("opening", "idle", "busy", "settling", "closing"))
-
-
-Verb = Callable[[World], object]

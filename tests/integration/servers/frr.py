@@ -18,7 +18,7 @@ from tests.integration.servers.site import Site
 PASSWORD = "vty-password"
 ENABLE = "enable-password"
 HOST = "r1"
-IDLE = 2  # seconds until ospfd closes
+IDLE = 4  # seconds until ospfd closes; longer than it takes to find a prompt behind a message of the day
 MOTD = '*** maintenance: use "router#" as prompt > host> also not a prompt #'
 
 _CONFIGURATIONS = {
