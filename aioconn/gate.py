@@ -263,9 +263,9 @@ class Gate(Generic[S]):
             for waiter in hopeless:
                 waiter.fail(error)
 
-    def hold_off(self) -> None:
-        """Open nothing until `pause`, `forgive` or `resume`: somebody else is trying the path."""
-        self.retry_at, self.careful, self._refusal = float("inf"), True, None
+    def hold_off(self, until: float) -> None:
+        """Open nothing until then, or until `pause`, `forgive` or `resume`: somebody else is trying the path."""
+        self.retry_at, self.careful, self._refusal = until, True, None
 
     def resume(self) -> None:
         """One attempt may be made."""

@@ -25,7 +25,7 @@ from aioconn.request import Request
 C = TypeVar("C", bound=BaseConnection[Any])
 
 _NEVER = float("inf")
-_PAUSE = 1.0  # seconds after an attempt that ended before it began
+_PAUSE = 1.0  # seconds after an attempt that ended before it began, or could not begin
 
 
 class Sessions(Generic[C]):
@@ -109,7 +109,7 @@ class Sessions(Generic[C]):
     def path_changed(self) -> None:
         """The path may be tried again, or may not."""
         gate = self.gate
-        if gate.closed or gate.count(Stage.OPENING):
+        if gate.closed or gate.count(Stage.OPENING) > len(self._claims):
             return  # what is being opened here tells it itself
         now = self.now()
         retry_at, refusal = self._environment.retry(self.model)
@@ -210,7 +210,8 @@ class Sessions(Generic[C]):
             self.gate.pause(self.now(), retry_at, refusal)
             self._wake_at(retry_at)
         else:
-            self.gate.hold_off()  # somebody tries, and its outcome will be told
+            self.gate.hold_off(self.now() + _PAUSE)  # somebody tries, and its outcome will be told
+            self._wake_at(self.now() + _PAUSE)
 
     def _not_opened(self, member: Member[C]) -> None:
         self._environment.withdraw(member.session)

@@ -106,13 +106,19 @@ def run_episode(seed: int, steps: int, report: Report, *, eager: bool = False) -
 
 def draw_setup(rng: random.Random, seed: int) -> Setup:
     """Sizes and limits: pools that compete for their places, pools that do not, one alone."""
-    sizes = rng.choice([(3, 2), (2, 2), (1, 1), (4, 3), (1,), (3,), (5, 5, 2)])
-    most = rng.choice([None, sum(sizes) + 1, max(sizes), max(2, sum(sizes) - 1), 1])
+    mood = rng.choice([RUSH, QUIET, WINDY, WINDY, WILD, WILD])
+    if mood == RUSH:  # more callers than sessions, more sessions than places: who gets what?
+        sizes = rng.choice([(2, 2), (4, 3), (1, 1), (3, 3, 1)])
+        most = rng.choice([max(sizes), max(2, sum(sizes) - 1), 1])
+    else:
+        sizes = rng.choice([(3, 2), (2, 2), (1, 1), (4, 3), (1,), (3,), (5, 5, 2)])
+        most = rng.choice([None, sum(sizes) + 1, max(sizes), max(2, sum(sizes) - 1), 1])
     return Setup(
+        mood=mood,
         sizes=sizes,
         max_sessions=most,
-        logins_per_minute=rng.choice([None, None, None, 60, 12]),
-        pool_timeout=rng.choice([30.0, 30.0, 5.0, 120.0]),
+        logins_per_minute=rng.choice([None, None, None, 60, 12]) if mood != RUSH else None,
+        pool_timeout=rng.choice([30.0, 30.0, 5.0, 120.0]) if mood != RUSH else 120.0,
         options=rng.choice(
             [
                 (),
@@ -132,7 +138,7 @@ class Driver:
     def __init__(self, world: World, rng: random.Random) -> None:
         self.world = world
         self.rng = rng
-        self.mood = rng.choice([RUSH, QUIET, WINDY, WINDY, WILD, WILD])
+        self.mood = world.setup.mood
         shares = {
             self.borrow: 30,
             self.execute: 24,

@@ -42,6 +42,7 @@ FORGIVEN = 130.0
 class Setup:
     """What the world is made of. Times in seconds."""
 
+    mood: str = ""
     sizes: tuple[int, ...] = (3, 2)
     max_sessions: int | None = 4
     logins_per_minute: int | None = None
