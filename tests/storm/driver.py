@@ -107,6 +107,7 @@ def run_episode(seed: int, steps: int, report: Report, *, eager: bool = False) -
 def draw_setup(rng: random.Random, seed: int) -> Setup:
     """Sizes and limits: pools that compete for their places, pools that do not, one alone."""
     mood = rng.choice([RUSH, QUIET, WINDY, WINDY, WILD, WILD])
+    most: int | None
     if mood == RUSH:  # more callers than sessions, more sessions than places: who gets what?
         sizes = rng.choice([(2, 2), (4, 3), (1, 1), (3, 3, 1)])
         most = rng.choice([max(sizes), max(2, sum(sizes) - 1), 1])
