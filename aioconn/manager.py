@@ -21,6 +21,7 @@ from aioconn.credentials import Credentials
 from aioconn.errors import (
     AliasInUse,
     ConnectError,
+    ConnectTimeout,
     InvalidAlias,
     UnknownAlias,
     UnknownPath,
@@ -323,14 +324,23 @@ class ConnectionManager:
         if connection.connected and alias not in self._openings:
             return
         opening = self._openings.get(alias)
+        limit: float | None = None  # whoever begins it gives it his own
         if opening is None:
             task = asyncio.get_running_loop().create_task(connection.open(timeout=timeout))
             opening = self._openings[alias] = _Opening(task)
             task.add_done_callback(lambda _: self._openings.pop(alias, None))
+        else:
+            limit = timeout or connection.options.connect_timeout
         opening.waiters += 1
         try:
-            await asyncio.wait({opening.task})
-        except asyncio.CancelledError:
+            done, _ = await asyncio.wait({opening.task}, timeout=limit)
+            if not done:
+                raise ConnectTimeout(
+                    f"no session within {limit:g} s, and somebody else's attempt goes on",
+                    device=self._name,
+                    path=connection.via,
+                )
+        except (asyncio.CancelledError, ConnectTimeout):
             if opening.waiters == 1:
                 opening.task.cancel()
                 await asyncio.wait({opening.task})

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from aioconn.connection import BaseConnection
 from aioconn.environment import PoolEnvironment
-from aioconn.errors import AioconnError, LimitReached
+from aioconn.errors import AioconnError, ConnectError, LimitReached
 from aioconn.events import Replaced
 from aioconn.gate import Gate, Member, Stage, Task
 from aioconn.policy import SETTLE_TIMEOUT
@@ -260,6 +260,8 @@ class Sessions(Generic[C]):
             if retry_at > now:
                 gate.pause(now, retry_at, lambda: _again(error))  # who waits now hears the thing itself
                 gate.pause(now, retry_at, refusal)
+            elif isinstance(error, ConnectError):
+                gate.forgive()  # others have got there since: it belongs to an outage that is over
             else:  # it was not even tried: nothing of it will be right before somebody changes something
                 gate.pause(now, _NEVER, lambda: _again(error))
                 retry_at = self._paused_until = now + _PAUSE

@@ -17,6 +17,7 @@ from aioconn.errors import (
     CircuitOpen,
     CommandRejected,
     CommandTimeout,
+    ConnectTimeout,
     PoolClosed,
     PoolTimeout,
     SessionClosed,
@@ -95,6 +96,18 @@ async def test_who_waits_for_the_same_opening_keeps_the_alias_when_another_leave
     assert device["default"] is connection
     await device.disconnect_all()
     assert not served.sessions
+
+
+@pytest.mark.parametrize("size", [None, 2])
+async def test_each_who_waits_for_one_opening_has_a_deadline_of_his_own(pair: Any, size: int | None) -> None:
+    device, served = await pair("telnet", faults=Faults(slow_login=1.0))
+    first = asyncio.create_task(device.connect(timeout=20, pool_size=size))
+    await asyncio.sleep(0.05)
+    with pytest.raises(ConnectTimeout, match="somebody else"):
+        await device.connect(timeout=0.1, pool_size=size)
+    assert not first.done()
+    assert device["default"] is await first
+    assert served.logins == 1
 
 
 @pytest.mark.parametrize("loop", ["caller", "shared"])
