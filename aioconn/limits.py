@@ -246,14 +246,16 @@ class Budget:
     def refused(self, holder: Any, now: float, *, memory: float = LEARNED_FOR) -> bool:
         """The device would not have one more session. True if a limit was learned from that, for `memory` seconds: give
         the place back and ask again, `first`. False if we hold no other session: then it is not us who crowd it."""
-        if (place := self._places.get(holder)) is not None and not place.refused:
-            place.refused = True
-            self._refused += 1
-        others = len(self._places) - self._refused
-        if others < 1:
+        live = self._live
+        if (place := self._places.get(holder)) is not None:
+            live -= place.live
+            if not place.refused:
+                place.refused = True
+                self._refused += 1
+        if len(self._places) - self._refused < 1:
             return False
         # Those that are still opening may be refused as well: what comes about after all raises the limit again.
-        self._lesson.refused(max(1, self._live), now, memory)
+        self._lesson.refused(max(1, live), now, memory)
         return True
 
     # ------------------------------------------------------------------ giving up for others

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import asyncssh
 
@@ -193,9 +193,21 @@ class SshLink(asyncssh.SSHServer):
         self.shells += 1
         return SshSession(self, surplus=surplus)
 
-    def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> bool:
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> Literal[False] | Awaitable[Any]:
         """A jump host of the lab leads to the lab: nothing but loopback is reached through it."""
-        return self.device.forwards and dest_host == self.device.address
+        if not self.device.forwards or dest_host != self.device.address:
+            return False
+        return _Reaching(self, dest_host, dest_port)
+
+    async def reach(self, host: str, port: int) -> Any:
+        """For `_Reaching`."""
+        assert self._connection is not None
+        forwarder = await self._connection.forward_connection(host, port)
+        if self._gone.is_set():  # asyncssh 2.24 forgets what comes about after the end of its connection
+            forwarder.close()
+        return forwarder
 
     def finish(self, *, reset: bool) -> None:
         """End the connection from the device's side."""
@@ -207,6 +219,18 @@ class SshLink(asyncssh.SSHServer):
     def reset(self) -> None:
         if self._connection is not None:
             hard_reset(cast(Any, self._connection))
+
+
+class _Reaching:
+    """The way on from a jump host, for asyncssh to await; one that ends before it does leaves no coroutine behind."""
+
+    def __init__(self, link: SshLink, host: str, port: int) -> None:
+        self._link = link
+        self._host = host
+        self._port = port
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._link.reach(self._host, self._port).__await__()
 
 
 class _Catcher:

@@ -111,3 +111,19 @@ async def test_a_reader_that_stops_is_waited_for() -> None:
                 size += len(data)
                 tail = (tail + data)[-8:]
             assert size >= 8_000_000
+
+
+async def test_what_is_reached_for_a_link_that_has_gone_is_closed() -> None:
+    async with Lab() as lab:
+        jump = await lab.add("jump", personality="linux", forwards=True)
+        behind = await lab.add("r1")
+        for turns in range(0, 40, 2):
+            link = await ssh(jump)
+            opening = asyncio.ensure_future(link.open_connection("127.0.0.1", behind.ssh_port))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            jump.cut()
+            await asyncio.wait({opening})
+            assert opening.exception() is None or isinstance(opening.exception(), (asyncssh.Error, OSError))
+            link.abort()
+            await link.wait_closed()

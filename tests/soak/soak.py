@@ -107,7 +107,6 @@ async def soak(
     heart = asyncio.create_task(pulse.beat())
     try:
         async with fleet(devices, seed=seed) as whole:
-            report.sessions.clear()
             await _work(whole, report, shift, rng, seconds, users, pause, every, roll_call, tell)
             for target in whole:
                 report.logins += target.served.logins
@@ -182,7 +181,7 @@ async def _work(
             for task in tasks:
                 if task.done():
                     task.result()  # nobody ends before his time
-            shift.resting = True
+            shift.call_off()
             await mishaps.heal_all()
             await shift.rest()
             await _call_the_roll(whole, report)
@@ -253,9 +252,8 @@ async def _call_the_roll(whole: Fleet, report: Report) -> None:
 async def _answer(target: Target, ledger: Ledger) -> None:
     """Every alias answers more callers than it has sessions."""
     if "default" in target.device.connections:
-        await target.device.disconnect(
-            "default"
-        )  # it alone would keep what may be the only line of the device
+        # it alone would keep what may be the only line that the device has for us
+        await target.device.disconnect("default")
     for alias, size in (*target.pools.items(), ("default", 1)):
         questions = [target.question() for _ in range(2 * size)]
         until = time.monotonic() + ROLL_CALL

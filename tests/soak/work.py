@@ -7,7 +7,8 @@ import asyncio
 import contextlib
 import random
 import re
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aioconn
@@ -28,16 +29,32 @@ class Shift:
     def __init__(self) -> None:
         self.resting = False
         self.over = False
-        self.at_work = 0
+        self._at_work = 0
+        self._lock = threading.Lock()
 
-    async def wait(self) -> None:
-        while self.resting and not self.over:
+    @contextlib.asynccontextmanager
+    async def work(self) -> AsyncIterator[None]:
+        """Around one piece of work; waits while there is none."""
+        while True:
+            with self._lock:
+                if self.over or not self.resting:
+                    self._at_work += 1
+                    break
             await asyncio.sleep(0.02)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work -= 1
+
+    def call_off(self) -> None:
+        """Nobody begins anything from now on."""
+        with self._lock:
+            self.resting = True
 
     async def rest(self) -> None:
         """Returns when nobody is in a call any more."""
-        self.resting = True
-        while self.at_work:
+        while self._at_work:
             await asyncio.sleep(0.02)
 
     def resume(self) -> None:
@@ -80,15 +97,9 @@ class Worker:
         shift, rng = self._shift, self._rng
         weights = [weight for weight, _ in self._works]
         while not shift.over:
-            await shift.wait()
-            work = rng.choices(self._works, weights)[0][1]
-            shift.at_work += 1
-            try:
-                await work()
-            except Refused:
-                pass
-            finally:
-                shift.at_work -= 1
+            async with shift.work():
+                with contextlib.suppress(Refused):
+                    await rng.choices(self._works, weights)[0][1]()
             await asyncio.sleep(rng.expovariate(1 / self._pause))
 
     # ------------------------------------------------------------------ what he asks
@@ -306,12 +317,8 @@ class Round:
 
     async def live(self) -> None:
         while not self._shift.over:
-            await self._shift.wait()
-            self._shift.at_work += 1
-            try:
+            async with self._shift.work():
                 await self._ask_all()
-            finally:
-                self._shift.at_work -= 1
             await asyncio.sleep(self._rng.expovariate(1 / self._pause))
 
     async def _ask_all(self) -> None:

@@ -32,7 +32,6 @@ PATIENCE = 240.0
 TESTS = (
     "tests/test_gate.py",
     "tests/test_limits.py",
-    "tests/test_limits_model.py",
     "tests/test_line.py",
     "tests/test_lesson.py",
     "tests/test_breaker.py",
