@@ -155,7 +155,11 @@ def test_who_leaves_the_line_leaves_nothing_to_be_opened() -> None:
 def test_deadlines_are_told_once_and_the_next_is_named() -> None:
     bench = Bench(1)
     bench.leased(1)
-    soon, later, last = bench.ask("soon", 0.0, 5.0), bench.ask("later", 0.0, 9.0), bench.ask("last", 0.0, 50.0)
+    soon, later, last = (
+        bench.ask("soon", 0.0, 5.0),
+        bench.ask("later", 0.0, 9.0),
+        bench.ask("last", 0.0, 50.0),
+    )
     assert bench.gate.expire(4.9, late) == 5.0
     assert bench.gate.expire(5.0, late) == 9.0
     assert isinstance(soon.error, TimeoutError)

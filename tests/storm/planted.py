@@ -377,7 +377,7 @@ LIMITS = (
         "nobody is asked to give up an idle session",
     ),
     (
-        "        self._lesson.refused(max(1, self._live), now, memory)\n",
+        "        self._lesson.refused(max(1, live), now, memory)\n",
         "        pass\n",
         "nothing is learned from a refusal",
     ),
