@@ -118,6 +118,8 @@ def test_nobody_who_comes_takes_what_somebody_waits_for() -> None:
     bench.gate.release(member, 1.0, clean=True)
     assert waiting.member is member
     assert bench.gate.take(1.0) is None
+    bench.gate.release(member, 2.0, clean=True)
+    assert bench.gate.take(2.0) is member  # nobody waits any more
 
 
 def test_the_session_used_last_is_used_next() -> None:
@@ -152,6 +154,16 @@ def test_who_leaves_the_line_leaves_nothing_to_be_opened() -> None:
     assert bench.gate.waiting == 0
 
 
+def test_who_is_served_by_what_came_back_leaves_nothing_to_be_opened() -> None:
+    bench = Bench(2)
+    (member,) = bench.leased(1)
+    caller = bench.ask("a")
+    ((_, opening),) = bench.work()
+    bench.gate.release(member, 1.0, clean=True)
+    assert caller.member is member
+    assert bench.work() == [(Task.ABANDON, opening)]
+
+
 def test_deadlines_are_told_once_and_the_next_is_named() -> None:
     bench = Bench(1)
     bench.leased(1)
@@ -169,6 +181,14 @@ def test_deadlines_are_told_once_and_the_next_is_named() -> None:
     assert bench.gate.counters.timeouts == 2
     assert not last.done
     assert bench.gate.expire(50.0, late) is None
+
+
+def test_all_whose_deadline_has_come_are_told() -> None:
+    bench = Bench(1)
+    bench.leased(1)
+    callers = [bench.ask(name, 0.0, 5.0) for name in "abc"]
+    assert bench.gate.expire(5.0, late) is None
+    assert all(isinstance(caller.error, TimeoutError) for caller in callers)
 
 
 def test_those_whose_deadline_has_come_ask_for_nothing_any_more() -> None:
