@@ -170,6 +170,13 @@ def storm(session: nox.Session) -> None:
 
 
 @nox.session
+def storm_long(session: nox.Session) -> None:
+    """Twenty million of them, for the better part of an hour."""
+    install(session, "test")
+    session.run("python", "-m", "tests.storm", "--steps", "20000000", "--eager", *session.posargs)
+
+
+@nox.session
 def mutants(session: nox.Session) -> None:
     """Plants bugs in what shares sessions, one at a time: tests and storm have to notice. Arguments choose."""
     install(session, "test")

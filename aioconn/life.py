@@ -170,10 +170,22 @@ class Life(ABC, Generic[O_co]):
         if self._state is State.CLOSED:
             await self._finish_closing()
             self._enter(State.NEW)
-        await self._turn.take(inside=self._in_transaction())
+        if self.connected:
+            return
+        limit = left = timeout or self._options.connect_timeout
+        if not self._turn.try_take(inside := self._in_transaction()):
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(limit):
+                    await self._turn.take(inside)
+            except TimeoutError:
+                raise ConnectTimeout(
+                    f"no session within {limit:g} s, and a call that opens it again goes on", **self._where()
+                ) from None
+            left = max(limit - (time.monotonic() - started), 0.001)
         try:
             if not self.connected:
-                await self._open_now(timeout or self._options.connect_timeout)
+                await self._open_now(left)
         finally:
             self._turn.give()
 

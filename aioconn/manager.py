@@ -313,7 +313,7 @@ class ConnectionManager:
             if isinstance(error, asyncio.CancelledError) and alias not in self._openings:
                 await connection.close()  # it opened in the very turn in which the caller was cancelled
             mine = self._connections.get(alias) is connection and alias not in self._openings
-            if mine and not connection.connected:
+            if mine and not connection.connected and connection.state is not State.OPENING:
                 self._forget(alias)
                 await connection.close()  # who holds it from before would open it again, and nobody close it
             raise

@@ -110,6 +110,25 @@ async def test_each_who_waits_for_one_opening_has_a_deadline_of_his_own(pair: An
     assert served.logins == 1
 
 
+async def test_connecting_while_a_call_opens_it_again_is_bounded_and_leaves_that_call_alone(
+    pair: Any,
+) -> None:
+    device, served = await pair("telnet")
+    connection = await device.connect()
+    served.faults = Faults(slow_login=1.0)
+    served.kill_sessions()
+    await broken(connection)
+    device.manager.breaker(connection.via).reset()
+    call = asyncio.create_task(connection.execute("show version", timeout=20))
+    async with asyncio.timeout(20):
+        while connection.state is not State.OPENING:
+            await asyncio.sleep(0.001)
+    with pytest.raises(ConnectTimeout, match="a call that opens it again"):
+        await device.connect(timeout=0.1)
+    assert "Version" in await call
+    assert device["default"] is connection
+
+
 @pytest.mark.parametrize("loop", ["caller", "shared"])
 async def test_a_path_that_was_put_right_is_tried_by_pools_as_well(lab: Lab, loop: Any) -> None:
     served = await lab.add("r1", protocols=("telnet",))
