@@ -235,6 +235,37 @@ def test_a_service_cut_anywhere_leaves_the_session_in_step() -> None:
     run(main)
 
 
+def test_a_service_cut_while_it_waits_for_its_turn_lets_the_others_go_on() -> None:
+    async def main() -> None:
+        alone = Alone(max_sessions=1)
+        connection: Any = await alone.device.connect()
+
+        async def make() -> None:
+            before = asyncio.ensure_future(connection.ask("before"))
+            await asyncio.sleep(0)
+            after = asyncio.get_running_loop().call_soon(lambda: later.append(start("after")))
+            try:
+                assert await connection.ask("mine") == "mine"
+            finally:
+                after.cancel()
+                later.append(before)
+
+        def start(word: str) -> asyncio.Future[str]:
+            return asyncio.ensure_future(connection.ask(word))
+
+        async def settle() -> None:
+            for task in later:
+                assert await task in ("before", "after")
+            later.clear()
+            await alone.one()
+
+        later: list[asyncio.Future[str]] = []
+        await cut_everywhere(make, settle=settle, moments=ALL)
+        await alone.device.destroy_all()
+
+    run(main)
+
+
 def test_a_service_cut_while_it_reopens_leaves_nothing_half_open() -> None:
     async def main() -> None:
         alone = Alone(max_sessions=1)

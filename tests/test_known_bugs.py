@@ -49,7 +49,8 @@ class Shop:
         limits = {
             name: options.pop(name) for name in ("max_sessions", "logins_per_minute") if name in options
         }
-        self.fake = FakeDevice(**{"max_sessions": size, **limits})
+        limits = {"max_sessions": size, **limits}
+        self.fake = FakeDevice(**{name: value for name, value in limits.items() if value is not None})
         self.device = self.fake.device
         self.size = size
         self.options = options
@@ -736,6 +737,33 @@ def test_two_pools_that_are_always_busy_share_the_device() -> None:
         await here.device.destroy("other")
 
     shop(scenario, size=2, max_sessions=2, pool_timeout=60)
+
+
+# and one caller there costs no more than one session here
+def test_a_caller_of_one_pool_costs_the_other_one_idle_session() -> None:
+    async def scenario(here: Shop) -> None:
+        await asyncio.gather(*[keep(here.pool, 0.1) for _ in range(3)])
+        assert here.pool.statistics()["idle"] == 3
+        other = await here.device.connect(alias="other", pool_size=3, pool_timeout=60.0)
+        assert await other.ask("word") == "word"
+        await asyncio.sleep(1.0)
+        assert here.pool.statistics()["idle"] == 2
+        assert here.device.manager.statistics()["sessions_used"] == 3
+        await here.device.destroy("other")
+
+    shop(scenario, size=3, max_sessions=3)
+
+
+# "session limit reached" failed the work, again and again
+def test_a_device_that_bears_less_than_we_want_is_learned_from_and_the_work_waits() -> None:
+    async def scenario(here: Shop) -> None:
+        here.fake.turn(vty_limit=2)
+        await asyncio.gather(*[keep(here.pool, 0.5) for _ in range(30)])
+        assert here.fake.peak == 2
+        assert here.fake.refusals <= 5
+        here.fake.weather = Weather()
+
+    shop(scenario, size=5, pool_timeout=60, max_sessions=None)
 
 
 # redis-py#3351, #3048, asyncpg#293: used from a second loop, a pool hung or spoke of another loop

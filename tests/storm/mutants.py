@@ -37,6 +37,7 @@ TESTS = (
     "tests/test_breaker.py",
     "tests/test_admission.py",
     "tests/test_pool.py",
+    "tests/test_transaction.py",
 )
 KNOWN = ("tests/test_known_bugs.py", "tests/test_cancelling.py")
 COPIED = ("aioconn", "tests", "tools", "pyproject.toml", "README.md")
