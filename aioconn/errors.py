@@ -17,7 +17,8 @@ AioconnError
 │   ├── Deadlock               a holder waits for what he holds himself; names both places
 │   ├── ReleasedTwice          a pool's session was given back before
 │   ├── NotOfThisPool          a session was given back to a pool that it is not of
-│   └── UsedAfterRelease       a session was used after it was given back
+│   ├── UsedAfterRelease       a session was used after it was given back
+│   └── CannotCross            an argument or a result that cannot go to another process
 ├── MissingValue               a credential or %ENV{} that is needed now and is not there
 ├── MissingDependency          an optional library is not installed
 ├── ConnectError               no session came about; `phase` says how far it got
@@ -34,10 +35,13 @@ AioconnError
 ├── SessionError
 │   ├── SessionClosed          we closed it
 │   │   └── PoolClosed         the whole pool
-│   └── SessionBroken          they broke it
+│   ├── SessionBroken          they broke it
+│   └── BrokerGone             the process that holds the sessions has ended, or does not answer
 ├── LimitReached               the device's own budget of sessions or logins is spent
 │   └── PoolTimeout            no session of the pool came free; also a TimeoutError
 ├── DeviceBusy                 kept out by somebody's exclusive work; also a TimeoutError
+├── BrokerRefused              the process that holds the sessions does not let this one in
+├── RemoteError                an error of another process whose type is not known here
 └── CommandError
     ├── CommandRejected        the device refused the command
     ├── CommandTimeout         also a TimeoutError
@@ -235,6 +239,10 @@ class UsedAfterRelease(UsageError):
     """The session was given back to its pool; somebody else may have it by now."""
 
 
+class CannotCross(UsageError):
+    """An argument or a result cannot go to another process. The message names its type and where it stands."""
+
+
 class MissingValue(AioconnError):
     """A credential or environment variable is needed now and is not there."""
 
@@ -328,6 +336,20 @@ class SessionBroken(SessionError):
 
     default_phase = Phase.COMMAND
     maybe_executed: bool = False
+
+
+class BrokerGone(SessionError):
+    """The process that holds the sessions has ended, or does not answer. What was under way may have been executed."""
+
+
+class BrokerRefused(AioconnError):
+    """The process that holds the sessions does not let this one in: another user, another version, too many wires."""
+
+
+class RemoteError(AioconnError):
+    """An error of another process whose type is not known here: `type_name`. The message is the other's."""
+
+    type_name: str = ""
 
 
 class LimitReached(AioconnError):
