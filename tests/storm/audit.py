@@ -188,7 +188,10 @@ class Audit:
         fair = not held or mine >= pool.size or (mine and mine + 2 > max(held.values()))
         if fair:
             self.starving_since.pop(name, None)
-        elif now - self.starving_since.setdefault(name, now) > STARVING:
+            return
+        # a login between two looks, which may be far apart, ends it as well
+        since = max(self.starving_since.setdefault(name, now), self.fake.last_login.get(name, 0.0))
+        if now - since > STARVING:
             raise world.violation(
                 f"for {STARVING} s callers have waited and sessions were held like this: {held}"
             )

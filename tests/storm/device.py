@@ -168,6 +168,7 @@ class FakeDevice:
         self.rejections = 0
         self.attempt_times: deque[float] = deque(maxlen=4096)
         self.login_times: deque[float] = deque(maxlen=4096)
+        self.last_login: dict[str, float] = {}  # of each alias
         self.recoveries: dict[Any, float] = {}
         self.openings: dict[Any, float] = {}
         self.attempting: dict[Any, float] = {}
@@ -204,7 +205,9 @@ class FakeDevice:
             self.refusal_times.append(asyncio.get_running_loop().time())
             raise ShellRefused("too many sessions", device=self.name, path=connection.via)
         self.logins += 1
-        self.login_times.append(asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self.login_times.append(now)
+        self.last_login[connection.alias] = now
         line = Line(self, connection, self.logins)
         self.lines[line] = None
         self.peak = max(self.peak, len(self.lines))
