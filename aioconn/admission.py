@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from aioconn.breaker import Breaker
-from aioconn.connection import BaseConnection
+from aioconn.connection import BaseConnection, State
 from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, SessionClosed, ShellRefused
 from aioconn.events import CircuitOpened, LimitLearned, Listeners
 from aioconn.exclusive import ConfigureOrder, Exclusivity
@@ -97,8 +97,9 @@ class Admission:
         self._after_leaving()
 
     def leaving(self, connection: Connection) -> None:
-        """The session is being closed; `leave` follows."""
+        """The session is being closed; `leave` follows. A call that waits to open it again looks at it once more."""
         self.budget.leaving(connection)
+        self._tell(connection.via)
 
     def leave(self, connection: Connection) -> None:
         """The session is gone, or did not come about."""
@@ -244,10 +245,12 @@ class Admission:
         call_at_home(self._needs.loop, self._changed, path)
 
     def _changed(self, path: str) -> None:
-        for future in self._outcomes.pop(path, ()):
-            if not future.done():
-                future.set_result(None)
+        self._tell(path)
         self._needs.path_changed(path)
+
+    def _tell(self, path: str) -> None:
+        for future in self._outcomes.pop(path, ()):
+            _done(future)
 
     def attempted(self, connection: Connection, error: BaseException | None) -> None:
         """An attempt to open has ended, well or not."""
@@ -285,10 +288,13 @@ class Admission:
         return True
 
     async def await_attempt(self, connection: Connection, until: float) -> None:
-        """Wait until the path may be tried. Raises CircuitOpen at once if that is not before `until` (loop time)."""
+        """Wait until the path may be tried, or the connection is closed, which the caller looks at.
+
+        Raises CircuitOpen at once if the path may not be tried before `until` (loop time).
+        """
         loop, path = asyncio.get_running_loop(), connection.via
         breaker = self.breaker(path)
-        while not self.attempt(connection):
+        while connection.state is not State.CLOSED and not self.attempt(connection):
             due = breaker.due(now := loop.time())
             if due is not None and now + due > until:
                 raise breaker.refusal(self._device, path, now)

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 import aioconn
-from aioconn.errors import AuthenticationFailed, CircuitOpen, ConnectError, HostUnreachable, SessionBroken
+from aioconn.errors import (
+    AuthenticationFailed,
+    CircuitOpen,
+    ConnectError,
+    HostUnreachable,
+    SessionBroken,
+    SessionClosed,
+)
 from aioconn.events import CircuitOpened, LimitLearned, Replaced
 from aioconn.lab import Faults, Lab
 
@@ -136,6 +143,27 @@ async def test_a_dead_path_is_tried_less_and_less_and_says_when_again(lab: Lab, 
         await pool.execute("show version", timeout=3)
     assert isinstance(caught.value.last_error, (HostUnreachable, SessionBroken))
     assert not pool.connected
+
+
+async def test_who_waits_out_a_backoff_hears_of_a_close_at_once(lab: Lab, load: Any) -> None:
+    await lab.add("r1", protocols=("telnet",))
+    r1 = load()["r1"]
+    connection = await r1.connect()
+    lab.remove("r1")
+    async with asyncio.timeout(5):
+        while connection.connected:
+            await asyncio.sleep(0.001)
+    breaker = r1.manager.breaker("vty")
+    breaker.retry_at = asyncio.get_running_loop().time() + 50.0
+    breaker.failures = max(breaker.failures, 1)
+    calls = [asyncio.create_task(connection.execute("show version", timeout=55)) for _ in range(3)]
+    await asyncio.sleep(0.02)
+    assert not any(call.done() for call in calls)  # the next attempt is due before their deadline
+    async with asyncio.timeout(5):
+        await connection.close()
+        failures = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(failure) for failure in failures] == [SessionClosed] * 3
+    assert not r1.manager.statistics()["sessions_used"]
 
 
 async def test_five_hundred_devices_down_and_up_again(lab: Lab, load: Any) -> None:
