@@ -254,18 +254,20 @@ class Sessions(Generic[C]):
         gate, now = self.gate, self.now()
         retry_at, refusal = self._environment.retry(member.session)
         if isinstance(error, LimitReached):
-            pass  # its turn did not come: it asks again, and who waits has a deadline of his own
-        else:
-            self.last_error = error
-            if retry_at > now:
-                gate.pause(now, retry_at, lambda: _again(error))  # who waits now hears the thing itself
-                gate.pause(now, retry_at, refusal)
-            elif isinstance(error, ConnectError):
-                gate.forgive()  # others have got there since: it belongs to an outage that is over
-            else:  # it was not even tried: nothing of it will be right before somebody changes something
-                gate.pause(now, _NEVER, lambda: _again(error))
-                retry_at = self._paused_until = now + _PAUSE
-                gate.pause(now, retry_at, lambda: _again(error))
+            # its turn did not come: it asks again, and who waits has a deadline of his own
+            self.path_changed()  # which it kept from being looked at
+            gate.match(now)
+            return
+        self.last_error = error
+        if retry_at > now:
+            gate.pause(now, retry_at, lambda: _again(error))  # who waits now hears the thing itself
+            gate.pause(now, retry_at, refusal)
+        elif isinstance(error, ConnectError):
+            gate.forgive()  # others have got there since: it belongs to an outage that is over
+        else:  # it was not even tried: nothing of it will be right before somebody changes something
+            gate.pause(now, _NEVER, lambda: _again(error))
+            retry_at = self._paused_until = now + _PAUSE
+            gate.pause(now, retry_at, lambda: _again(error))
         if retry_at > now:
             self._wake_at(retry_at)
         gate.match(now)
