@@ -17,7 +17,7 @@ from aioconn.protocols.pace import Pace
 from aioconn.transport.base import Stream
 from aioconn.wire import ansi
 from aioconn.wire.echo import Discipline
-from aioconn.wire.exchange import Exchange
+from aioconn.wire.exchange import STALLED_AFTER, Exchange
 from aioconn.wire.prompt import LINE_LIMIT, PromptMatch, Prompts
 
 _STRAY_LIMIT = 1 << 16
@@ -68,6 +68,7 @@ class Shell:
         self._talk: Talk | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._watch: asyncio.TimerHandle | None = None
         self._stray = bytearray()
         self._lost = False
         self._lost_by: Exception | None = None
@@ -145,6 +146,7 @@ class Shell:
         self.flush_stray()
         waiter = self._waiter = self._loop.create_future()
         self._talk = talk
+        self._watch_for_stall(talk)
         try:
             if opening:
                 self._send(opening)
@@ -172,7 +174,15 @@ class Shell:
         """Start `talk` without waiting; `more` and `end` go with it."""
         self.flush_stray()
         self._talk = talk
+        self._watch_for_stall(talk)
         self._send(opening)
+
+    def _watch_for_stall(self, talk: Talk, received: int = -1) -> None:
+        """Look now and then whether anything has come. One timer for each talk, none for each piece of data."""
+        if isinstance(talk, Exchange):
+            if talk.received == received and talk.done is None:
+                self._after(talk, talk.stalled())
+            self._watch = self._loop.call_later(STALLED_AFTER, self._watch_for_stall, talk, talk.received)
 
     def _send(self, opening: bytes) -> None:
         self.in_step = self.proven = False
@@ -182,6 +192,9 @@ class Shell:
         """The talk is over, done or not."""
         self._talk = self._waiter = None
         self._stop_timer()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         if talk.done is not None:
             self.arrived_at(talk.done)
             if isinstance(talk, Exchange):

@@ -27,8 +27,11 @@ DOUBTFUL_QUIET_TTY = 0.5
 # No echo: where none has been seen yet there may be none; where there always was one the command may not be read yet.
 NO_ECHO_QUIET = 0.25
 ECHO_LOST_QUIET = 2.0
+# Nothing came, no prompt is at the end, but one is further up: a log message may have come right behind it.
+STALLED_AFTER = 2.0
 _WORDS = 6
 _LINES_HELD = 64
+_LOOKED_BACK = 8192
 # What an escape sequence with a letter at its end spans at most, other than a title, which ends in BEL or ST.
 _SEQUENCE = 24
 _NEVER_INERT = frozenset(b" \x00\x07\x08\x1b\\")
@@ -166,7 +169,7 @@ class Exchange:
             return b""
         if self._words:
             # something got between the word and its prompt, or broke it
-            return self._send_word(match)
+            return self._send_word(match.begin)
         if not self._has_echo():
             if self._discipline is Discipline.UNKNOWN:
                 self._echo_end, self.done = 0, match  # nothing is echoed here, a probe would not be either
@@ -177,9 +180,20 @@ class Exchange:
                     self._echo_end, self.done = self._search.likely, match
                 return b""
         if self._can_prove():
-            return self._send_word(match)
+            return self._send_word(match.begin)
         self.done = match
         return b""
+
+    def stalled(self) -> bytes:
+        """Nothing has arrived for long, `STALLED_AFTER` or more, whatever `quiet_after` says.
+
+        A device may write a log message behind its prompt and never show another one: then it is asked to.
+        """
+        idle = self.done is None and self.refused is None and self.quiet_after is None and not self._words
+        if not idle or not self._has_echo() or not self._can_prove():
+            return b""
+        begin = self._buried_prompt()
+        return b"" if begin is None else self._send_word(begin)
 
     # ------------------------------------------------------------------ what the end of the buffer may be
 
@@ -193,7 +207,7 @@ class Exchange:
             known = self._discipline is not Discipline.UNKNOWN
             self.quiet_after = ECHO_LOST_QUIET if known else NO_ECHO_QUIET
         elif self._confirm:
-            return self._send_word(match)
+            return self._send_word(match.begin)
         else:
             self.done = match
         return b""
@@ -248,13 +262,24 @@ class Exchange:
             return False
         return self._discipline is not Discipline.NONE or self._make_probe().answer is not None
 
-    def _send_word(self, match: PromptMatch) -> bytes:
+    def _buried_prompt(self) -> int | None:
+        """Where the last line begins that starts with a prompt of this device; None if none does."""
+        start = max(self._echo_end or 0, self._answered_to, len(self._buffer) - _LOOKED_BACK)
+        end = len(self._buffer)
+        while end > start:
+            begin = max(self._buffer.rfind(b"\n", start, end) + 1, start)
+            if self._prompts.cut_prefix(ansi.line_of(self._buffer, begin, end)) is not None:
+                return begin
+            end = begin - 1
+        return None
+
+    def _send_word(self, suspected_at: int) -> bytes:
         assert self._make_probe is not None
         if len(self._words) == _WORDS:
             return b""
         word = self._make_probe()
         if not self._words:
-            self._suspected_at = match.begin
+            self._suspected_at = suspected_at
         self._words.append(word)
         return word.line.encode() + self._newline
 
@@ -274,7 +299,7 @@ class Exchange:
             self.quiet_after = DOUBTFUL_QUIET_TTY  # it is yet to be read, and will be shown again then
         elif first is None or boundary.read_at != first.match.begin:
             self._candidate = boundary
-            return self._send_word(boundary.match)
+            return self._send_word(boundary.match.begin)
         elif first.rows is None or first.rows == boundary.rows:
             # the echo, then a prompt: two look-alikes with a pause behind each would look the same, so it takes
             # two words that come back alike with nothing between them

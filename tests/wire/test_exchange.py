@@ -238,6 +238,43 @@ def test_a_log_message_that_breaks_the_probe() -> None:
     assert text_of(talk).split("\n")[0] == "a"
 
 
+@pytest.mark.parametrize("discipline", [READER, TYPING, BOTH])
+@pytest.mark.parametrize("noise", [b"*Mar 1 00:00:01: %SYS-5-CONFIG_I: x\r\n", b"\r\n%LINK-3-UPDOWN: y\r\n"])
+def test_a_log_message_right_behind_the_prompt(discipline: Discipline, noise: bytes) -> None:
+    """The device shows no other prompt by itself."""
+    device = Device(discipline, {"show x": [b"a\r\n"]})
+    talk = exchange("show x", discipline, lead=discipline is BOTH)
+    device.write(talk.start())
+    came = b"".join(iter(device.read, None))
+    assert came.endswith(b"a\r\nr1# ")
+    talk.feed(came + noise)
+    assert talk.done is None
+    assert talk.quiet_after is None
+    word = talk.stalled()
+    assert word
+    assert talk.stalled() == b""  # once
+    device.write(word)
+    for _ in range(20):
+        while (came := device.read()) is not None:
+            device.write(talk.feed(came))
+        if talk.done is None and talk.quiet_after:
+            device.write(talk.quiet())
+    assert talk.done is not None
+    assert text_of(talk).splitlines()[0] == "a"
+    assert device.read() is None
+
+
+def test_a_silence_without_a_prompt_is_left_alone() -> None:
+    talk = exchange("show x")
+    talk.feed(b"show x\r\nfirst line\r\n")
+    assert talk.stalled() == b""
+    talk.feed(b"r1 is up\r\n")
+    assert talk.stalled() == b""
+    unprovable = exchange("show x", provable=False)
+    unprovable.feed(b"show x\r\nr1# *Mar 1: %SYS-5-CONFIG_I: x\r\n")
+    assert unprovable.stalled() == b""
+
+
 def test_without_a_probe_confirm_is_the_default() -> None:
     talk = exchange("show x", confirm=True, provable=False)
     assert talk.feed(b"show x\r\na\r\nr1#") == b""
