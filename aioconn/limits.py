@@ -7,6 +7,7 @@ import heapq
 import itertools
 import sys
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -308,14 +309,21 @@ class Budget:
         logins = self._logins_left(now)
         queues = self._unasked.heads(coming + 1) + (self._for_login.heads(coming + 1) if logins else [])
         nexts = [(next(queue), queue) for queue in queues]
-        heap = [(waiter.group.held, waiter.turn, waiter, queue) for waiter, queue in nexts]
-        heapq.heapify(heap)
         got: dict[Group, int] = {}
+        served: dict[Group, int] = {}  # in which order, after all ranks that there are
+
+        def entry(waiter: Waiter, queue: Iterator[Waiter]) -> tuple[int, int, int, Waiter, Iterator[Waiter]]:
+            group = waiter.group
+            rank = waiter.turn if waiter.turn < 0 else served.get(group, waiter.rank)
+            return group.held + got.get(group, 0), rank, waiter.turn, waiter, queue
+
+        heap = [entry(waiter, queue) for waiter, queue in nexts]
+        heapq.heapify(heap)
         while heap:
-            held, turn, waiter, queue = heapq.heappop(heap)
+            held, _, _, waiter, queue = heapq.heappop(heap)
             group = waiter.group
             if held < group.held + got.get(group, 0):  # it has been served since it was put here
-                heapq.heappush(heap, (group.held + got[group], turn, waiter, queue))
+                heapq.heappush(heap, entry(waiter, queue))
                 continue
             if waiter.claim.login():
                 logins -= 1
@@ -325,8 +333,9 @@ class Budget:
                 return group, held
             coming -= 1
             got[group] = got.get(group, 0) + 1
+            served[group] = sys.maxsize - coming
             if (following := next(queue, None)) is not None:
-                heapq.heappush(heap, (held, following.turn, following, queue))
+                heapq.heappush(heap, entry(following, queue))
         return None
 
     # ------------------------------------------------------------------ serving
@@ -373,6 +382,7 @@ class Budget:
             place.login_at = now
         self._leave_line(waiter)
         self._places[claim.holder] = place
+        group.served = next(self._turns)
         self._count(group, 1)
         self._granted += 1
         claim.granted()
@@ -385,7 +395,7 @@ class Budget:
             heads = (self._unasked.head(), self._for_login.head())
             return min(
                 (head for head in heads if head is not None),
-                key=lambda head: (head.group.held, head.turn),
+                key=lambda head: (head.group.held, head.rank, head.turn),
                 default=None,
             )
         while (waiter := self._unasked.head()) is not None and waiter.claim.login():

@@ -28,12 +28,14 @@ class Claim:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """Those who share with others as one: what they hold, what of it is being given up, how many wait."""
+    """Those who share with others as one: what they hold, what of it is being given up, how many wait, and the turn at
+    which one of them was served last."""
 
     name: str
     held: int = 0
     yielding: int = 0
     waiting: int = 0
+    served: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -45,11 +47,17 @@ class Waiter:
     turn: int
     since: float
 
+    @property
+    def rank(self) -> int:
+        """Its place among groups that hold as much: when one of a group is served, the others join the line anew, or a
+        large pool would keep a small one out. A turn below zero is somebody who has been served already, in vain."""
+        return self.turn if self.turn < 0 else max(self.turn, self.group.served)
+
 
 class Line:
-    """Waiters in the order in which they are served: the group that holds fewest first, who came first among equals.
+    """Waiters in the order in which they are served: the group that holds fewest first, then by rank.
 
-    Groups stand in a heap under what they hold and the turn of their first waiter. Whoever changes either pushes the
+    Groups stand in a heap under what they hold and the rank of their first waiter. Whoever changes either pushes the
     group again; entries that are no longer true are dropped when they come up.
     """
 
@@ -86,22 +94,22 @@ class Line:
         return True
 
     def moved(self, group: Group) -> None:
-        """What the group holds, or its first waiter, has changed."""
+        """What the group holds, or its first waiter, or that one's rank, has changed."""
         if (queue := self._queues.get(group)) is None:
             return
-        heapq.heappush(self._heap, (group.held, next(iter(queue.values())).turn, group))
+        heapq.heappush(self._heap, (group.held, next(iter(queue.values())).rank, group))
         if len(self._heap) > 2 * len(self._queues) + 16:
             self._heap = [
-                (group.held, next(iter(queue.values())).turn, group) for group, queue in self._queues.items()
+                (group.held, next(iter(queue.values())).rank, group) for group, queue in self._queues.items()
             ]
             heapq.heapify(self._heap)
 
     def head(self) -> Waiter | None:
         while self._heap:
-            held, turn, group = self._heap[0]
+            held, rank, group = self._heap[0]
             if (queue := self._queues.get(group)) is not None and group.held == held:
                 waiter = next(iter(queue.values()))
-                if waiter.turn == turn:
+                if waiter.rank == rank:
                     return waiter
             heapq.heappop(self._heap)
         return None

@@ -72,6 +72,24 @@ def test_places_are_handed_on_in_order() -> None:
     assert crowd.budget.holders == ["a4", "a5"]
 
 
+def test_groups_take_turns_however_many_of_one_came_first() -> None:
+    crowd = Crowd(max_sessions=1)
+    crowd.ask("a1", "a2", "a3", "a4", "b1", "b2", "c1")
+    while crowd.budget.holders:
+        crowd.give(*crowd.budget.holders)
+    assert crowd.new() == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
+
+
+def test_who_comes_later_does_not_pass_a_group_that_waits_again() -> None:
+    crowd = Crowd(max_sessions=1)
+    crowd.ask("a1", "a2", "b1")
+    crowd.give("a1")
+    crowd.ask("c1", "d1")
+    for name in ("b1", "a2", "c1", "d1"):
+        crowd.give(name)
+    assert crowd.new() == ["a1", "b1", "a2", "c1", "d1"]
+
+
 def test_ask_tells_whether_it_was_granted() -> None:
     crowd = Crowd(max_sessions=1)
     assert crowd.budget.ask(crowd.claim("a1"), 0.0)

@@ -56,6 +56,7 @@ class Sharing(RuleBasedStateMachine):
         self.links: set[str] = set()
         self.reactions: list[str] = []
         self.depth = 0
+        self.served: Counter[str] = Counter()  # the turn at which one of a group got a place last
         self.granted = self.withdrawn = 0
         self.no_grant_before: float | None = None
 
@@ -72,10 +73,18 @@ class Sharing(RuleBasedStateMachine):
     def held(self) -> Counter[str]:
         return Counter([place.group for place in self.holding.values()] + self.givers)
 
-    def order(self, held: Counter[str], wanting: dict[int, Wanting], room: float) -> list[int]:
+    def order(
+        self, held: Counter[str], wanting: dict[int, Wanting], room: float, served: Counter[str]
+    ) -> list[int]:
         """Those who could be served, whoever is first before all."""
         able = [number for number, claim in wanting.items() if room > 0 or not self.needs_login(claim)]
-        return sorted(able, key=lambda number: (held[wanting[number].group], wanting[number].turn))
+
+        def place(number: int) -> tuple[int, int, int]:
+            claim = wanting[number]
+            in_line = claim.turn if claim.turn < 0 else max(claim.turn, served[claim.group])
+            return held[claim.group], in_line, claim.turn
+
+        return sorted(able, key=place)
 
     def on_grant(self, number: int) -> None:
         limit = self.budget.limit(self.now)
@@ -84,8 +93,9 @@ class Sharing(RuleBasedStateMachine):
         )
         assert not self.logins_wanted or not self.room(), "those who have a place get the logins"
         assert limit is None or len(self.holding) < limit
-        assert self.order(self.held(), self.wanting, self.room())[0] == number
+        assert self.order(self.held(), self.wanting, self.room(), self.served)[0] == number
         claim = self.wanting.pop(number)
+        self.served[claim.group] = next(self.turns)
         login_at = None
         if self.needs_login(claim):
             self.logins.append(self.now)
@@ -285,7 +295,7 @@ class Sharing(RuleBasedStateMachine):
         assert not (self.logins_wanted and self.room())
         limit = self.budget.limit(self.now)
         if limit is None or len(self.holding) < limit:
-            assert not self.order(self.held(), self.wanting, self.room())
+            assert not self.order(self.held(), self.wanting, self.room(), self.served)
 
     @invariant()
     def sessions_are_given_up_for_those_who_would_get_them(self) -> None:
@@ -294,15 +304,17 @@ class Sharing(RuleBasedStateMachine):
         limit = self.budget.limit(self.now)
         if limit is not None:
             held, wanting, room = self.held(), dict(self.wanting), self.room()
+            served, later = self.served.copy(), itertools.count(10**9)
             coming = max(
                 0, limit - len(self.holding) + sum(place.yielding for place in self.holding.values())
             )
             for _ in range(coming + 1):
-                if not (order := self.order(held, wanting, room)):
+                if not (order := self.order(held, wanting, room, served)):
                     taker = None
                     break
                 claim = wanting.pop(order[0])
                 held[claim.group] += 1
+                served[claim.group] = next(later)
                 room -= self.needs_login(claim)
                 taker = claim.group
         told = self.budget.hungry(self.now)

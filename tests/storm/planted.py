@@ -357,14 +357,19 @@ LIMITS = (
         "logins are not limited",
     ),
     (
-        "key=lambda head: (head.group.held, head.turn)",
-        "key=lambda head: (-head.group.held, head.turn)",
+        "key=lambda head: (head.group.held, head.rank, head.turn)",
+        "key=lambda head: (-head.group.held, head.rank, head.turn)",
         "the group that holds most is served first",
     ),
     (
         "            times.append(self._rate.due(self._now))",
         "            pass",
         "nobody comes back when a login is free again",
+    ),
+    (
+        "        group.served = next(self._turns)\n",
+        "",
+        "a large pool keeps a small one waiting until all of its own are served",
     ),
     (
         "        if place.yielding or now - place.since < TURN:",
