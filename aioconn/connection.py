@@ -103,9 +103,9 @@ class BaseConnection(Life[O_co]):
         turn, exclusivity = self._turn, self._exclusivity
         entered = exclusivity is None or exclusivity.try_enter()
         taken = False
-        deadline = asyncio.timeout(timeout)
+        deadline = self._alarm.after(timeout)
         try:
-            async with deadline:
+            with deadline:
                 if not entered:
                     await exclusivity.enter()  # type: ignore[union-attr]
                     entered = True
@@ -115,7 +115,7 @@ class BaseConnection(Life[O_co]):
                 taken = True
                 while True:
                     if self._state is not State.READY:
-                        await self._make_ready(deadline.when() or 0.0)
+                        await self._make_ready(deadline.when)
                     try:
                         return await self._serve_in_turn(function, args, kwargs)
                     except SessionBroken:
@@ -127,7 +127,7 @@ class BaseConnection(Life[O_co]):
                             raise
         except TimeoutError as error:
             failure = error
-            if deadline.expired():
+            if deadline.passed:
                 what = self._what(name, args)
                 failure = (
                     self._timed_out(name, what, timeout)
@@ -302,9 +302,9 @@ class BaseConnection(Life[O_co]):
         """The deadline passed before the operation began."""
         what = self.credentials.redact(what)
         if not entered or self._turn.transaction is not None:
-            return DeviceBusy(
-                f"{name} {what!r} was kept out for {timeout:g} s: {self.occupant()}", **self._where()
-            )
+            alone = self._exclusivity if not entered else None
+            kept_by = self.occupant() if alone is None else alone.blockers()
+            return DeviceBusy(f"{name} {what!r} was kept out for {timeout:g} s: {kept_by}", **self._where())
         return CommandTimeout(
             f"{name} {what!r}: its turn did not come within {timeout:g} s, {self.occupant()}",
             **self._where(),

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 
 from aioconn import options as option_sets
 from aioconn.credentials import Credentials
+from aioconn.deadline import Alarm
 from aioconn.errors import (
     AioconnError,
     ConnectTimeout,
@@ -64,6 +65,7 @@ class Life(ABC, Generic[O_co]):
         self._state = State.NEW
         self._turn = Turn()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._alarm: Alarm  # of that loop
         self._recovery: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
         self._broken_by: BaseException | None = None
@@ -193,6 +195,7 @@ class Life(ABC, Generic[O_co]):
         """The loop to carry a call to: the one that opened the connection; the running one while it is not open."""
         if self._loop is None or self._loop.is_closed() or self._state is State.NEW:
             self._loop = asyncio.get_running_loop()
+            self._alarm = Alarm(self._loop)
         return home_of(self._loop, f"{self.device} {self.alias}")
 
     async def _open_now(self, timeout: float) -> None:
@@ -395,6 +398,7 @@ class Life(ABC, Generic[O_co]):
             pass
         finally:
             self._abort()
+            self._alarm.stop()
             self._request.environment.leave(self)
 
     async def __aenter__(self) -> Self:

@@ -100,6 +100,7 @@ class Shell:
         self._lost_by = error
         self._arrived.set()
         self._stop_timer()
+        self._stop_watching()
         if (waiter := self._waiter) is not None and not waiter.done():
             waiter.set_exception(self._broken())
         self._on_lost(error)
@@ -124,6 +125,11 @@ class Shell:
             self._timer.cancel()
             self._timer = None
 
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
     def _on_quiet(self) -> None:
         self._timer = None
         if (talk := self._talk) is not None:
@@ -146,7 +152,8 @@ class Shell:
         self.flush_stray()
         waiter = self._waiter = self._loop.create_future()
         self._talk = talk
-        self._watch_for_stall(talk)
+        if self._watch is None:
+            self._look_for_stall()
         try:
             if opening:
                 self._send(opening)
@@ -174,15 +181,19 @@ class Shell:
         """Start `talk` without waiting; `more` and `end` go with it."""
         self.flush_stray()
         self._talk = talk
-        self._watch_for_stall(talk)
+        if self._watch is None:
+            self._look_for_stall()
         self._send(opening)
 
-    def _watch_for_stall(self, talk: Talk, received: int = -1) -> None:
-        """Look now and then whether anything has come. One timer for each talk, none for each piece of data."""
-        if isinstance(talk, Exchange):
-            if talk.received == received and talk.done is None:
-                self._after(talk, talk.stalled())
-            self._watch = self._loop.call_later(STALLED_AFTER, self._watch_for_stall, talk, talk.received)
+    def _look_for_stall(self, before: Talk | None = None, received: int = 0) -> None:
+        """Look now and then whether anything has come. One timer for many talks, none for each piece of data."""
+        self._watch = None
+        talk = self._talk
+        if not isinstance(talk, Exchange):
+            return  # the next talk begins it anew
+        if talk is before and talk.received == received and talk.done is None:
+            self._after(talk, talk.stalled())
+        self._watch = self._loop.call_later(STALLED_AFTER, self._look_for_stall, talk, talk.received)
 
     def _send(self, opening: bytes) -> None:
         self.in_step = self.proven = False
@@ -192,9 +203,6 @@ class Shell:
         """The talk is over, done or not."""
         self._talk = self._waiter = None
         self._stop_timer()
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
         if talk.done is not None:
             self.arrived_at(talk.done)
             if isinstance(talk, Exchange):
@@ -323,6 +331,7 @@ class Shell:
             for line in self.platform.on_close:
                 stream.write(line.encode() + self.newline)
         self._fail_waiter()
+        self._stop_watching()
         await stream.close()
 
     def abort(self) -> None:
@@ -330,6 +339,7 @@ class Shell:
         stream, self._stream = self._stream, None
         self._fail_waiter()
         self._stop_timer()
+        self._stop_watching()
         if stream is not None:
             stream.abort()
 

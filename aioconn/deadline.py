@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Deadlines that cost next to nothing as long as they are kept.
+
+`asyncio.timeout` makes a timer for each use and cancels it again, which takes half the time of a call that has nothing
+to wait for. Here all deadlines of one alarm share a timer: it goes off at the earliest of them, looks which have
+passed, and is set to the next. Who is done before takes his deadline away, and leaves the timer alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from types import TracebackType
+
+
+class Alarm:
+    """The deadlines of tasks of one loop, used in that loop alone."""
+
+    __slots__ = ("_at", "_deadlines", "_loop", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._deadlines: set[Deadline] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._at = math.inf  # when it goes off
+
+    def after(self, seconds: float) -> Deadline:
+        """A deadline for the running task, which begins when it is entered; see `Deadline`."""
+        return Deadline(self, self._loop.time() + seconds)
+
+    def stop(self) -> None:
+        """Forget the timer, when no deadline is to come any more."""
+        if self._timer is not None and not self._deadlines:
+            self._timer.cancel()
+            self._timer, self._at = None, math.inf
+
+    def add(self, deadline: Deadline) -> None:
+        self._deadlines.add(deadline)
+        if deadline.when < self._at:
+            self._set(deadline.when)
+
+    def discard(self, deadline: Deadline) -> None:
+        self._deadlines.discard(deadline)
+
+    def _set(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._at = when
+        self._timer = self._loop.call_at(when, self._go_off)
+
+    def _go_off(self) -> None:
+        at, self._at, self._timer = self._at, math.inf, None
+        for deadline in [one for one in self._deadlines if one.when <= at]:
+            self._deadlines.discard(deadline)
+            deadline.pass_by()
+        if self._deadlines:
+            self._set(min(one.when for one in self._deadlines))
+
+
+class Deadline:
+    """`with alarm.after(seconds):` ends what the task does inside as `asyncio.timeout` does: with TimeoutError.
+
+    `when` is in the loop's time.
+    """
+
+    __slots__ = ("_alarm", "_cancelling", "_task", "passed", "when")
+
+    def __init__(self, alarm: Alarm, when: float) -> None:
+        self.when = when
+        self.passed = False
+        self._alarm = alarm
+
+    def __enter__(self) -> Deadline:
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a deadline is for tasks")
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._alarm.add(self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._alarm.discard(self)
+        if (
+            self.passed
+            and self._task.uncancel() <= self._cancelling
+            and kind is not None
+            and issubclass(kind, asyncio.CancelledError)
+        ):
+            raise TimeoutError from error
+
+    def pass_by(self) -> None:
+        """It has passed; the alarm says so."""
+        self.passed = True
+        self._task.cancel()
