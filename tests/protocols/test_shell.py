@@ -96,3 +96,31 @@ async def test_a_doubtful_prompt_is_proven_while_what_came_with_it_is_streamed()
         await proven.wait()
     shell.end(talk)
     assert written.startswith(b"show x\n!aio")
+
+
+async def test_a_prompt_with_a_log_message_behind_it_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aioconn.protocols.shell.STALLED_AFTER", 0.02)
+
+    def answer(data: bytes) -> None:
+        if data.startswith(b"!aio"):
+            peer.feed(data.strip() + b"\r\nr1#")
+
+    peer = MemoryPeer(answer)
+    platform = load_platform("iosxe")
+    shell = Shell(platform, where={"device": "r1", "path": "cli"}, on_lost=lambda error: None)
+    shell.attach(await open_memory(peer, shell))
+    for ends in (b"r1#\r\n*Mar 1 00:00:01: %SYS-5-CONFIG_I: x\r\n", b"r1#%LINK-3-UPDOWN: y\r\n"):
+        talk = Exchange(
+            "show x",
+            prompts=Prompts(platform, "r1"),
+            discipline=Discipline.READER,
+            dialogue=Dialogue([]),
+            make_probe=lambda: ProbeLine(platform.probe),
+        )
+        asyncio.get_running_loop().call_later(0.01, peer.feed, b"show x\r\none\r\n" + ends)
+        async with asyncio.timeout(5):
+            await shell.run(talk, talk.start())
+        assert talk.answered().text.startswith("one\n")
+    shell.abort()

@@ -255,9 +255,9 @@ def test_a_log_message_right_behind_the_prompt(discipline: Discipline, noise: by
     assert talk.stalled() == b""  # once
     device.write(word)
     for _ in range(20):
-        while (came := device.read()) is not None:
-            device.write(talk.feed(came))
-        if talk.done is None and talk.quiet_after:
+        for piece in iter(device.read, None):
+            device.write(talk.feed(piece))
+        if talk.quiet_after is not None:
             device.write(talk.quiet())
     assert talk.done is not None
     assert text_of(talk).splitlines()[0] == "a"
