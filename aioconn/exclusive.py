@@ -43,6 +43,9 @@ _NAMED = 3
 # The holds inside which the running code is, outermost first. Some may be over: `live` decides.
 _inside: ContextVar[tuple[Hold, ...]] = ContextVar("aioconn holds", default=())
 
+# For whom the running code asks, if it does so for somebody whose stack and thread are not its own.
+on_behalf: ContextVar[Caller | None] = ContextVar("aioconn asks on behalf of", default=None)
+
 
 class Caller:
     """Who asks: a task (or a thread without a loop), and the line of his own code that it happens in.
@@ -98,8 +101,10 @@ def here(task: asyncio.Task[Any] | None = None) -> Caller:
     """The caller, seen from his own task or thread: his line is the first one outside this package.
 
     Where there is none, because a task runs nothing but a coroutine of ours, it is that coroutine's. `task`: the
-    running one, if that is known already.
+    running one, if that is known already. Code that runs on somebody's behalf gives that one.
     """
+    if (asker := on_behalf.get()) is not None:
+        return asker
     itself: Any = task
     if itself is None:
         try:
@@ -299,9 +304,8 @@ class Exclusivity:
     def statistics(self) -> dict[str, Any]:
         """Plain numbers. `longest_wait`: seconds, of all so far and of those who wait now."""
         longest = self._longest
-        if self._waiters:
-            _, since = next(iter(self._waiters.values()))
-            longest = max(longest, self.clock() - since)
+        if waiters := list(self._waiters.values()):  # in one step: other threads ask for this as well
+            longest = max(longest, self.clock() - waiters[0][1])
         return {
             "shared": self._entries + len(self._shared),
             "exclusive": len(self._owners),

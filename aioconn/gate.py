@@ -136,7 +136,8 @@ class Gate(Generic[S]):
 
     @property
     def waiting(self) -> int:
-        return sum(not waiter.done for waiter in self._waiters)
+        waiters = list(self._waiters)  # in one step: other threads ask for this as well
+        return sum(not waiter.done for waiter in waiters)
 
     @property
     def waiters(self) -> Iterator[Waiter]:

@@ -88,7 +88,7 @@ class Lease(Generic[C]):
         return f"{self._caller.name} for {time.monotonic() - self.since:.1f} s, taken at {self.place}"
 
     def __repr__(self) -> str:
-        return f"<Lease {'given back' if self.released else self._member.session!r}>"
+        return f"<Lease {'given back' if self.released else repr(self._member.session)}>"
 
     def __del__(self) -> None:
         if not getattr(self, "released", True):

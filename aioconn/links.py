@@ -91,9 +91,11 @@ class Links:
         return {
             "links": len(self._links),
             "links_opening": len(self._attempts),
-            "streams_per_link": sorted((shared.streams for shared in self._links), reverse=True),
+            "streams_per_link": sorted((shared.streams for shared in list(self._links)), reverse=True),
             "streams_learned": {
-                str(key): learned.streams for key, learned in self._learned.items() if now < learned.until
+                str(key): learned.streams
+                for key, learned in list(self._learned.items())
+                if now < learned.until
             },
         }
 

@@ -37,7 +37,7 @@ from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT, Limits
 from aioconn.pool import ConnectionPool, pool_type
 from aioconn.protocols.registry import class_for
 from aioconn.request import Request
-from aioconn.residence import LoopKind, Residence
+from aioconn.residence import LoopKind, Residence, undisturbed
 
 DEFAULT_ALIAS = "default"
 CLI_PROTOCOLS = ("ssh", "telnet", "command")
@@ -98,7 +98,8 @@ class _Opening:
 class ConnectionManager:
     """Owns every connection of one device; made by the device, which it holds weakly.
 
-    Its home loop is the loop that first connects. Everything here is called from that loop.
+    Its home loop is the loop that first connects, or as `loop` says. Coroutines find their way there by themselves;
+    a thread without a loop brings them there, after `claim_home()`.
     """
 
     def __init__(
@@ -133,8 +134,8 @@ class ConnectionManager:
 
     @property
     def connections(self) -> Mapping[str, Connection]:
-        """Alias -> connection or pool, live or not; read-only."""
-        return MappingProxyType(self._connections)
+        """Alias -> connection or pool, live or not, as they are now; read-only."""
+        return MappingProxyType(self._connections.copy())
 
     @property
     def default_alias(self) -> str:
@@ -164,13 +165,14 @@ class ConnectionManager:
     def get(self, alias: str | None = None) -> Connection:
         """The connection of an alias. Raises `UnknownAlias`."""
         alias = alias or self.default_alias
-        if alias not in self._connections:
+        connection = self._connections.get(alias)
+        if connection is None:
             raise UnknownAlias(
                 f"no connection {alias!r}",
                 device=self._name,
-                hint=nearest(alias, self._connections) if self._connections else "call connect()",
+                hint=nearest(alias, list(self._connections)) if self._connections else "call connect()",
             )
-        return self._connections[alias]
+        return connection
 
     @contextlib.contextmanager
     def using_alias(self, name: str) -> Iterator[Connection]:
@@ -184,11 +186,12 @@ class ConnectionManager:
 
     def statistics(self) -> dict[str, Any]:
         """Plain numbers: sessions by state, the budget, the waiters."""
-        states = [connection.state for connection in self._connections.values()]
+        connections = list(self._connections.values())
+        states = [connection.state for connection in connections]
         budget = self._admission.budget
         return {
             "connections": len(states),
-            "connected": sum(connection.connected for connection in self._connections.values()),
+            "connected": sum(connection.connected for connection in connections),
             "busy": states.count(State.BUSY),
             "broken": states.count(State.BROKEN),
             "sessions_used": budget.used,
@@ -390,7 +393,7 @@ class ConnectionManager:
         return size, self._defaults.pool_timeout if timeout is None else timeout
 
     def _pools(self) -> list[ConnectionPool[Any]]:
-        return [one for one in self._connections.values() if isinstance(one, ConnectionPool)]
+        return [one for one in list(self._connections.values()) if isinstance(one, ConnectionPool)]
 
     def _register(self, alias: str, connection: Connection, fingerprint: tuple[Any, ...]) -> None:
         self._connections[alias] = connection
@@ -426,8 +429,23 @@ class ConnectionManager:
 
     def _home(self) -> asyncio.AbstractEventLoop:
         """The loop to carry a call to; claimed by the first one. Raises LoopMismatch if it does not run."""
-        vacant = not any(connection.state is not State.NEW for connection in self._connections.values())
-        return self._residence.claim(vacant=vacant and not self._openings, neighbour=self._neighbour())
+        return self._residence.claim(vacant=self._vacant(), neighbour=self._neighbour())
+
+    def claim_home(self) -> asyncio.AbstractEventLoop:
+        """The loop to bring a call to from a thread that runs none; found, or started in a thread of its own.
+
+        Raises UsageError if the device is to live on a caller's loop and nothing has connected it yet.
+        """
+        if (home := self._residence.leased) is not None:
+            return home
+        return undisturbed(
+            lambda: self._residence.claim_from_thread(vacant=self._vacant(), neighbour=self._neighbour())
+        )
+
+    def _vacant(self) -> bool:
+        """Whether nothing of the device lives at its home."""
+        open_ = any(connection.state is not State.NEW for connection in list(self._connections.values()))
+        return not open_ and not self._openings
 
     def _neighbour(self) -> Residence | None:
         """Where the jump host lives whose link carries this device's."""
@@ -459,6 +477,10 @@ class ConnectionManager:
 
     async def disconnect_all(self) -> None:
         """Close everything, also when cancelled. Failures come as one ExceptionGroup, when all are closed."""
+        if self._residence.loop is None and all(
+            connection.state is State.CLOSED for connection in self._connections.values()
+        ):
+            return  # nothing lives anywhere: no thread is started to close it
         if (home := self._home()) is not asyncio.get_running_loop():
             await carry(home, self.disconnect_all)
             return

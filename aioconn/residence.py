@@ -4,12 +4,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Literal, get_args
+import contextvars
+import threading
+from collections.abc import Callable
+from typing import Literal, TypeVar, get_args
 
 from aioconn.errors import LoopMismatch, UsageError
 from aioconn.home import HomeLease, homes, watch
+from aioconn.home.locks import Lock
+
+T = TypeVar("T")
 
 LoopKind = Literal["caller", "own", "shared"]
+
+lodging: contextvars.ContextVar[Literal["shared"] | None] = contextvars.ContextVar(
+    "aioconn lodging", default=None
+)
+"""Where devices settle that live nowhere yet, whatever their own kind is. For work on very many of them at once."""
 
 
 def home_of(home: asyncio.AbstractEventLoop | None, what: str) -> asyncio.AbstractEventLoop:
@@ -27,7 +38,7 @@ def home_of(home: asyncio.AbstractEventLoop | None, what: str) -> asyncio.Abstra
 
 
 class Residence:
-    """A device's home loop, from its first connection to the end of its last.
+    """A device's home loop, from its first connection to the end of its last. For any thread.
 
     `caller`: the loop that connects first. `own`: a loop in a thread of its own. `shared`: the one loop thread of all
     devices that ask for it. A device behind a jump host lives where that one lives: links do not cross loops.
@@ -40,26 +51,89 @@ class Residence:
         self.kind: LoopKind = kind
         self.loop: asyncio.AbstractEventLoop | None = None
         self._lease: HomeLease | None = None
+        self._lock = Lock()  # around each change of the two
+
+    @property
+    def leased(self) -> asyncio.AbstractEventLoop | None:
+        """The home loop, if it runs and is kept running for this device."""
+        loop = self.loop
+        return loop if self._lease is not None and loop is not None and loop.is_running() else None
 
     def claim(self, *, vacant: bool, neighbour: Residence | None = None) -> asyncio.AbstractEventLoop:
         """The home loop, found or started. `vacant`: nothing of the device lives there now, it may move."""
-        if self.loop is None or self.loop.is_closed() or (vacant and self._lease is None):
-            self.loop = self._settle(neighbour)
-        return home_of(self.loop, self._device)
+        return home_of(self._settled(vacant, neighbour), self._device)
+
+    def claim_from_thread(
+        self, *, vacant: bool, neighbour: Residence | None = None
+    ) -> asyncio.AbstractEventLoop:
+        """The same for a thread in which no loop runs. Raises `LoopMismatch` if the home loop does not run, and
+        `UsageError` if there is none and the device is to live on a caller's."""
+        home = self._settled(vacant, neighbour)
+        if not home.is_running():
+            raise LoopMismatch(f"the home loop of {self._device}, {id(home):#x}, does not run", hint=_OWN)
+        return home
+
+    def _settled(self, vacant: bool, neighbour: Residence | None) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self.loop is None or self.loop.is_closed() or (vacant and self._lease is None):
+                self.loop = self._settle(neighbour)
+            return self.loop
 
     def _settle(self, neighbour: Residence | None) -> asyncio.AbstractEventLoop:
         if neighbour is not None:
-            return neighbour.claim(vacant=neighbour.loop is None)
-        if self.kind == "caller":
-            running = asyncio.get_running_loop()
-            watch(running)  # so that calls from elsewhere hear of its end
-            return running
-        self._lease = homes.own(self._device) if self.kind == "own" else homes.shared()
+            return neighbour._settled(neighbour.loop is None, None)
+        kind = lodging.get() or self.kind
+        if kind == "caller":
+            return self._callers()
+        self._lease = homes.own(self._device) if kind == "own" else homes.shared()
         return self._lease.loop
+
+    def _callers(self) -> asyncio.AbstractEventLoop:
+        try:
+            running = asyncio.get_running_loop()
+        except RuntimeError:
+            if self.loop is not None and self.loop.is_running():
+                return self.loop
+            raise UsageError(
+                "no event loop runs here that the device could live on", device=self._device, hint=_OWN
+            ) from None
+        watch(running)  # so that calls from elsewhere hear of its end
+        return running
 
     def leave(self) -> None:
         """Nothing of the device is open any more: its thread ends when nobody else needs it."""
-        lease, self._lease = self._lease, None
+        with self._lock:
+            lease, self._lease = self._lease, None
+            if lease is not None:
+                self.loop = None
         if lease is not None:
-            self.loop = None
             lease.release()
+
+
+_OWN = "give the device a loop of its own (loop='own')"
+
+
+def undisturbed(work: Callable[[], T]) -> T:
+    """What `work` returns. Ctrl-C, which may reach the main thread at any point of its code, leaves nothing half done:
+    there the work is done in another thread, and goes on to its end even if nobody waits for it any more."""
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            outcome.append(context.run(work))
+        except BaseException as error:
+            failure.append(error)
+
+    context = contextvars.copy_context()
+    worker = threading.Thread(target=run, name="aioconn settling", daemon=True)
+    worker.start()
+    worker.join()
+    if failure:
+        try:
+            raise failure[0]
+        finally:
+            failure.clear()
+    return outcome[0]

@@ -4,16 +4,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
+import os
+import signal
 import threading
 from collections.abc import AsyncIterator
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Literal
 
 import pytest
 
 import aioconn
-from aioconn.errors import CommandTimeout, PoolClosed, SessionClosed, UsageError
-from aioconn.home import homes
+from aioconn.errors import CommandTimeout, LoopMismatch, PoolClosed, SessionClosed, UsageError
+from aioconn.home import Homes, call_from_thread, homes
 from aioconn.lab import Faults, Lab
+from aioconn.residence import Residence, lodging, undisturbed
 
 
 @pytest.fixture
@@ -186,3 +191,144 @@ async def test_an_unknown_kind_of_loop() -> None:
     wrong: Any = "mine"
     with pytest.raises(UsageError, match="caller, own, shared"):
         aioconn.Device("r1", loop=wrong, connections={"a": {"protocol": "ssh", "ip": "127.0.0.1"}})
+
+
+def device(loop: Literal["caller", "own", "shared"]) -> aioconn.Device:
+    return aioconn.Device("r1", loop=loop, connections={"a": {"protocol": "telnet", "ip": "127.0.0.1"}})
+
+
+class TestClaimOfAThread:
+    def test_eight_threads_find_one_home(self):
+        residence = Residence("r1", "own")
+        together = threading.Barrier(8)
+
+        def claim(_: int) -> asyncio.AbstractEventLoop:
+            together.wait(20)
+            return residence.claim_from_thread(vacant=True)
+
+        with ThreadPoolExecutor(8) as threads:
+            found = set(threads.map(claim, range(8)))
+        assert len(found) == len(homes) == 1
+        residence.leave()
+        assert len(homes) == 0
+
+    def test_settling_and_leaving_in_many_threads(self):
+        residence = Residence("r1", "own")
+        until = 30
+
+        def live(_: int) -> None:
+            for _ in range(until):
+                assert residence.claim_from_thread(vacant=True) is not None
+                residence.leave()
+
+        with ThreadPoolExecutor(4) as threads:
+            list(threads.map(live, range(4)))
+        assert len(homes) == 0
+        assert residence.leased is None
+
+    def test_a_device_on_a_loop_of_its_own(self):
+        r1 = device("own")
+        home = r1.manager.claim_home()
+        assert r1.manager.claim_home() is home is r1.manager.loop
+        call_from_thread(home, r1.manager.disconnect_all)
+        assert len(homes) == 0
+        assert r1.manager.loop is None
+
+    def test_a_device_of_a_callers_loop_has_no_home_here(self):
+        r1 = device("caller")
+        for _ in range(2):
+            with pytest.raises(UsageError, match="no event loop runs here"):
+                r1.manager.claim_home()
+
+    async def test_a_device_of_a_callers_loop_is_found_where_it_lives(self, fleet: Any):
+        testbed = await fleet(1, "caller")
+        r0 = testbed["r0"]
+        await r0.connect()
+        home = await asyncio.to_thread(r0.manager.claim_home)
+        assert home is asyncio.get_running_loop()
+        assert "Version" in await asyncio.to_thread(call_from_thread, home, r0.execute, ("show version",))
+
+    def test_a_home_that_does_not_run(self):
+        loop = asyncio.new_event_loop()
+        residence = Residence("r1", "caller")
+
+        async def settle() -> None:
+            residence.claim(vacant=True)
+
+        loop.run_until_complete(settle())
+        with pytest.raises(LoopMismatch, match="does not run"):
+            residence.claim_from_thread(vacant=False)
+        loop.close()
+
+    def test_a_home_that_was_stopped_is_replaced(self):
+        residence = Residence("r1", "own")
+        first = residence.claim_from_thread(vacant=True)
+        assert homes.stop()
+        assert residence.leased is None
+        assert residence.claim_from_thread(vacant=False) is not first
+        residence.leave()
+        assert len(homes) == 0
+
+    @pytest.mark.parametrize("kind", ["own", "caller", "shared"])
+    def test_lodging_on_the_shared_loop(self, kind: Literal["own", "caller", "shared"]):
+        lodgers = [Residence(f"r{number}", kind) for number in range(40)]
+        settled = Residence("settled", "own")
+        home = settled.claim_from_thread(vacant=True)
+
+        def settle() -> set[asyncio.AbstractEventLoop]:
+            lodging.set("shared")
+            assert settled.claim_from_thread(vacant=False) is home
+            return {one.claim_from_thread(vacant=True) for one in lodgers}
+
+        found = contextvars.copy_context().run(settle)
+        assert len(found) == 1
+        assert len(homes) == 2
+        for one in (*lodgers, settled):
+            one.leave()
+        assert len(homes) == 0
+
+
+class TestUndisturbed:
+    def test_its_result_and_its_error(self):
+        word = contextvars.ContextVar("word", default="none")
+        word.set("here")
+        assert undisturbed(word.get) == "here"
+        with pytest.raises(ZeroDivisionError):
+            undisturbed(lambda: 1 // 0)
+
+    def test_an_interrupt_leaves_nothing_half_done(self):
+        residence = Residence("r1", "own")
+        go_on = threading.Event()
+
+        def settle() -> None:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert go_on.wait(20)
+            residence.claim_from_thread(vacant=True)
+            done.set()
+
+        done = threading.Event()
+        with pytest.raises(KeyboardInterrupt):
+            undisturbed(settle)
+        go_on.set()
+        assert done.wait(20)
+        assert len(homes) == 1
+        residence.leave()
+        assert len(homes) == 0
+
+
+class TestOneMoreLease:
+    def test_of_a_loop_of_ours(self):
+        own = Homes()
+        lease = own.own("r1")
+        more = own.lease_of(lease.loop)
+        assert more is not None
+        assert more.loop is lease.loop
+        lease.release()
+        assert len(own) == 1
+        more.release()
+        assert len(own) == 0
+        assert own.lease_of(lease.loop) is None
+        assert own.stop()
+
+    async def test_of_another_loop(self):
+        assert homes.lease_of(asyncio.get_running_loop()) is None

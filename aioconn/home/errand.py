@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import sys
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from aioconn.errors import SessionClosed
+from aioconn.home.descriptors import in_child
 
 T = TypeVar("T")
 
@@ -28,6 +28,17 @@ def watch(home: asyncio.AbstractEventLoop) -> None:
     errands_at(home).watch(home)
 
 
+class Pending(Protocol):
+    """Something under way at a loop for somebody elsewhere."""
+
+    @property
+    def task(self) -> asyncio.Task[Any] | None: ...
+
+    def lose(self) -> None:
+        """The loop has ended, or ends."""
+        ...
+
+
 class Errands:
     """What is under way at one loop for callers elsewhere.
 
@@ -35,10 +46,13 @@ class Errands:
     in one step, and who takes an errand out of it decides how that ends. Finalizers may thus do so as well.
     """
 
-    __slots__ = ("__weakref__", "closed", "pending", "watched")
+    __slots__ = ("__weakref__", "at_end", "closed", "pending", "watched")
 
     def __init__(self) -> None:
-        self.pending: set[Errand[Any]] = set()
+        self.at_end: set[Callable[[], object]] = (
+            set()
+        )  # who else is told when the loop stops, in whatever thread
+        self.pending: set[Pending] = set()
         self.closed = False  # nothing new is begun
         self.watched = False
 
@@ -54,6 +68,8 @@ class Errands:
         """The loop will not work on them any more: their callers hear it. From any thread."""
         for errand in self.pending.copy():
             errand.lose()
+        for told in self.at_end.copy():
+            told()
 
 
 class _Watch:
@@ -83,13 +99,13 @@ class _Watch:
             self._errands.lose()
 
 
-class _Posted:
+class Posted:
     """A step that was sent to a loop which is not watched yet. If the loop is closed before, it is dropped unused."""
 
     __slots__ = ("_errand", "_step")
 
-    def __init__(self, errand: Errand[Any], step: Callable[[], object]) -> None:
-        self._errand: Errand[Any] | None = errand
+    def __init__(self, errand: Pending, step: Callable[[], object]) -> None:
+        self._errand: Pending | None = errand
         self._step = step
 
     def __call__(self) -> None:
@@ -149,7 +165,7 @@ class Errand(Generic[T]):
         """Send `step` home and wait to be woken from there."""
         self._woken = self._caller.create_future()
         if not self._send(step):
-            raise self.failure or _ended()
+            raise self.failure or ended()
         try:
             await self._woken
         except BaseException as reason:
@@ -164,7 +180,7 @@ class Errand(Generic[T]):
         task = self.task
         failure, self.failure = self.failure, None
         if failure is None and task is None:  # given up in another thread, which has not come to saying so
-            failure = _ended()
+            failure = ended()
         if failure is not None:
             try:
                 raise failure
@@ -183,7 +199,7 @@ class Errand(Generic[T]):
         errands.pending.add(self)  # before looking at the loop: if it ends after that look, this one is found
         if self._home.is_running() and (self.task is not None or not errands.closed):
             try:
-                self._home.call_soon_threadsafe(step if errands.watched else _Posted(self, step))
+                self._home.call_soon_threadsafe(step if errands.watched else Posted(self, step))
                 return True
             except RuntimeError:  # closed
                 pass
@@ -273,7 +289,7 @@ class Errand(Generic[T]):
     def lose(self) -> None:
         """The home loop has ended, or ends: there will be no outcome, unless there is one already."""
         if self.claim():
-            self.failure = self.failure or _ended()
+            self.failure = self.failure or ended()
             self.over = True
             self.tell()
             # In case the loop is run again; one that is closed for good cancels its tasks itself.
@@ -297,7 +313,7 @@ class Errand(Generic[T]):
         return True
 
 
-def _ended() -> SessionClosed:
+def ended() -> SessionClosed:
     return SessionClosed(
         "the event loop that the device lives on has ended",
         hint="connect again, from a loop that runs as long as the device is used",
@@ -327,5 +343,4 @@ def _leave_to_the_parent() -> None:
         errands.pending = set()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_leave_to_the_parent)
+in_child(_leave_to_the_parent)

@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 
-from aioconn.home.thread import GRACE, LoopThread
+from aioconn.errors import SessionClosed
+from aioconn.home.descriptors import in_child
+from aioconn.home.thread import GRACE, TIDYING, LoopThread, new_loop
 
 MAX_LOOPS = 32
 
@@ -47,7 +49,7 @@ class Homes:
         self,
         *,
         max_loops: int = MAX_LOOPS,
-        loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+        loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_loop,
     ) -> None:
         self.max_loops = max_loops
         self.loop_factory = loop_factory
@@ -60,6 +62,8 @@ class Homes:
         self._shared: LoopThread | None = None
         # Leases come back through a queue: whoever has the lock sees to it, and nobody waits for the lock to give back.
         self._returned: deque[HomeLease] = deque()
+        self._retired: list[LoopThread] = []  # by us, and not seen to have ended
+        self._ended = False
 
     @property
     def threads(self) -> tuple[LoopThread, ...]:
@@ -91,18 +95,30 @@ class Homes:
             assert self._shared is not None
             return self._lease(self._shared)
 
-    def stop(self, grace: float = GRACE) -> bool:
-        """Stop all threads, whoever uses them, at the same time; whether all have ended. See `LoopThread.stop`."""
+    def lease_of(self, loop: asyncio.AbstractEventLoop) -> HomeLease | None:
+        """One more lease of the thread that runs `loop`; None if it is none of ours, or about to end."""
         with self._locked():
-            threads = list(self._leases)
+            for thread in self._usable():
+                if thread.loop is loop:
+                    return self._lease(thread)
+        return None
+
+    def stop(self, grace: float = GRACE, tidying: float = TIDYING, *, for_good: bool = False) -> bool:
+        """Stop all threads, whoever uses them, at the same time; whether all have ended. See `LoopThread.stop`.
+
+        `for_good`: none is started any more, and who asks for one gets `SessionClosed`. It starts none itself, so that
+        it can be called when the interpreter is about to end.
+        """
+        with self._locked():
+            self._ended = self._ended or for_good
+            threads = [*self._leases, *self._retired]
             self._leases.clear()
             self._shared = None
-        stoppers = [threading.Thread(target=thread.stop, args=(grace,), daemon=True) for thread in threads]
-        for stopper in stoppers:
-            stopper.start()
-        for stopper in stoppers:
-            stopper.join()
-        return not any(thread.is_alive for thread in threads)
+        for thread in threads:
+            thread.halt(grace, tidying)
+        until = time.monotonic() + grace + 4 * tidying
+        ended = [thread.join(until - time.monotonic()) for thread in threads]
+        return all(ended)
 
     def take_back(self, lease: HomeLease) -> None:
         """What `lease.release()` does."""
@@ -111,7 +127,7 @@ class Homes:
 
     def forget(self) -> None:
         """Begin anew with nothing, as a forked child must. The parent's threads, and their loops, are left alone."""
-        _left_to_the_parent.append(self._leases)
+        _left_to_the_parent.append((self._leases, self._retired))
         self._begin()
 
     @contextlib.contextmanager
@@ -129,6 +145,8 @@ class Homes:
         return list(self._leases)
 
     def _start(self, name: str) -> LoopThread:
+        if self._ended:
+            raise SessionClosed("the process is about to end, and opens nothing any more")
         thread = LoopThread(name, loop_factory=self.loop_factory)
         thread.start()
         self._leases[thread] = set()
@@ -152,6 +170,7 @@ class Homes:
                         if not leases:
                             del self._leases[lease.thread]
                             unused.append(lease.thread)
+                self._retired = [thread for thread in self._retired if thread.is_alive] + unused
             finally:
                 self._lock.release()
             for thread in unused:
@@ -167,8 +186,7 @@ def _forget_all() -> None:
         registry.forget()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+in_child(_forget_all)
 
 homes = Homes()
 """Those of this process."""

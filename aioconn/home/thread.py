@@ -5,13 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import selectors
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from aioconn.errors import UsageError
+from aioconn.home.descriptors import keep_selector, making
 from aioconn.home.errand import errands_at
+from aioconn.home.workers import Workers
 
 GRACE = 5.0
 """Seconds that tasks get to end when their loop is stopped."""
@@ -26,11 +29,24 @@ TIDYING = 1.0
 """Seconds for asynchronous generators, and again for the loop's executor, after the tasks have ended."""
 
 
+def new_loop() -> asyncio.AbstractEventLoop:
+    """What `asyncio.new_event_loop()` gives, over a selector that we know, so that a forked child gets nothing of it.
+
+    A policy of the user's makes what it makes.
+    """
+    if not hasattr(os, "fork") or type(asyncio.get_event_loop_policy()) is not asyncio.DefaultEventLoopPolicy:
+        return asyncio.new_event_loop()
+    with making:
+        selector = selectors.DefaultSelector()
+        keep_selector(selector)
+        return asyncio.SelectorEventLoop(selector)
+
+
 class LoopThread:
     """A daemon thread that runs an event loop until it is stopped, or retires. It is used once."""
 
     def __init__(
-        self, name: str, *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
+        self, name: str, *, loop_factory: Callable[[], asyncio.AbstractEventLoop] = new_loop
     ) -> None:
         self.name = name
         self._loop_factory = loop_factory
@@ -38,6 +54,7 @@ class LoopThread:
         self._thread: threading.Thread | None = None
         self._ending = False
         self._grace = GRACE
+        self._tidying = TIDYING
         self._retiring = False
         self._retirement: asyncio.Task[None] | None = None
 
@@ -84,19 +101,32 @@ class LoopThread:
         to end; asynchronous generators and the executor are closed, which adds a few seconds at worst, and so
         does a callback that blocks the loop: then False is returned. For any thread but its own. May be repeated.
         """
-        if self._thread is None or not self._thread.is_alive():
-            return True
-        if self._thread is threading.current_thread():
+        if self._thread is not None and self._thread is threading.current_thread():
             raise UsageError(
                 f"the loop thread {self.name} cannot wait for its own end", hint="retire() waits for nothing"
             )
+        self.halt(grace)
+        return self.join(grace + 4 * TIDYING)
+
+    def halt(self, grace: float = GRACE, tidying: float = TIDYING) -> None:
+        """Have the loop end as `stop()` does, and wait for nothing. For any thread. The last one that says how counts.
+
+        `tidying` is how long the closing of asynchronous generators, twice, and of the executor may take (seconds).
+        """
+        if not self.is_alive:
+            return
         self._grace = grace
+        self._tidying = tidying
         errands = errands_at(self.loop)
         errands.closed = True
         errands.lose()
         self._call(self._halt)
-        self._thread.join(grace + 4 * TIDYING)
-        return not self._thread.is_alive()
+
+    def join(self, timeout: float) -> bool:
+        """Wait for the end of the thread, for so many seconds; whether it has ended. It does not wait for itself."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(max(0.0, timeout))
+        return not self.is_alive
 
     def retire(self) -> None:
         """End by itself when the calls that were made so far have ended; later ones get `SessionClosed`.
@@ -134,12 +164,8 @@ class LoopThread:
         self.loop.stop()
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
-        workers: list[threading.Thread] = []
-        executor = ThreadPoolExecutor(
-            thread_name_prefix=f"{self.name} executor",
-            initializer=lambda: workers.append(threading.current_thread()),
-        )
-        loop.set_default_executor(executor)
+        workers = Workers(f"{self.name} executor")
+        loop.set_default_executor(workers)
         errands = errands_at(loop)
         try:
             self._run_until(loop, lambda: self._ending)
@@ -148,11 +174,8 @@ class LoopThread:
             tidying = loop.create_task(self._tidy_up())
             tidying.add_done_callback(lambda _: loop.stop())
             self._run_until(loop, tidying.done)
-            # Its own wait for its threads would have no limit.
-            executor.shutdown(wait=False, cancel_futures=True)
-            until = time.monotonic() + TIDYING
-            for worker in workers:
-                worker.join(max(0.0, until - time.monotonic()))
+            workers.shutdown(wait=False, cancel_futures=True)
+            workers.join(self._tidying)
         finally:
             errands.closed = True
             loop.close()
@@ -176,5 +199,5 @@ class LoopThread:
                 break
         generators = asyncio.create_task(self.loop.shutdown_asyncgens())
         for _ in range(2):
-            await asyncio.wait({generators}, timeout=TIDYING)
+            await asyncio.wait({generators}, timeout=self._tidying)
             generators.cancel()

@@ -126,7 +126,7 @@ class TestStop:
         thread = make("r1")
         begun, given_up, go_on = threading.Event(), threading.Event(), threading.Event()
         may_end = asyncio.Event()
-        ended = errand._ended
+        ended = errand.ended
 
         def pause_once() -> SessionClosed:
             if not given_up.is_set():
@@ -138,7 +138,7 @@ class TestStop:
             begun.set()
             await may_end.wait()
 
-        monkeypatch.setattr(errand, "_ended", pause_once)
+        monkeypatch.setattr(errand, "ended", pause_once)
         call = asyncio.create_task(carry(thread.loop, work))
         await heard(begun)
         stopped = asyncio.create_task(asyncio.to_thread(thread.stop))
