@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import socket
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 import yaml
 
 from aioconn.errors import UsageError, nearest
+from aioconn.home.descriptors import keep, making
 from aioconn.lab.device import LabDevice
 from aioconn.lab.faults import NO_FAULTS, Faults
 from aioconn.lab.personality import load as load_personality
@@ -225,7 +227,7 @@ class Lab:
         def accept() -> asyncio.BaseProtocol:
             return TelnetSession(device, loop) if device.faults.half_open else ssh.connection()
 
-        listener = await loop.create_server(accept, device.address, 0, backlog=BACKLOG)
+        listener = await self._listen(accept, device.address)
         self._listeners[device.name].append(listener)
         device.ssh_port = listener.sockets[0].getsockname()[1]
         assert device.ssh_port is not None
@@ -233,11 +235,23 @@ class Lab:
 
     async def _serve_telnet(self, device: LabDevice) -> None:
         loop = asyncio.get_running_loop()
-        listener = await loop.create_server(
-            lambda: TelnetSession(device, loop), device.address, 0, backlog=BACKLOG
-        )
+        listener = await self._listen(lambda: TelnetSession(device, loop), device.address)
         self._listeners[device.name].append(listener)
         device.telnet_port = listener.sockets[0].getsockname()[1]
+
+    async def _listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server:
+        """At a port that the system chooses. A forked child does not keep it open."""
+        with making:
+            sock = socket.socket()
+            keep(sock)
+        try:
+            sock.setblocking(False)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address, 0))
+            return await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
+        except BaseException:
+            sock.close()
+            raise
 
     def _close(self, name: str) -> LabDevice:
         device = self.devices.pop(name)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
+from aioconn.home.descriptors import keep, making
 from aioconn.lab.cable import plug, unplug
 from aioconn.lab.crossing import Crossing
 from aioconn.lab.weather import CLEAR, Draw, Weather
@@ -190,7 +191,9 @@ class Proxy:
     # ------------------------------------------------------------------ connections
 
     def _bind(self, port: int) -> socket.socket:
-        sock = socket.socket()
+        with making:
+            sock = socket.socket()
+            keep(sock)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
@@ -203,7 +206,9 @@ class Proxy:
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(BACKLOG):
             try:
-                sock = listener.accept()[0]
+                with making:
+                    sock = listener.accept()[0]
+                    keep(sock)
             except OSError:  # nobody else is there for now
                 return
             sock.setblocking(False)
@@ -232,7 +237,9 @@ class Proxy:
         crossing.unplugged = self._unplugged
         if self.half_open:
             return
-        far = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+        with making:
+            far = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+            keep(far)
         far.setblocking(False)
         crossing.reaching = True
         try:

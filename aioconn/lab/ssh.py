@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 import asyncssh
 
+from aioconn.home.descriptors import keep
 from aioconn.lab.login import greet, refused
 from aioconn.lab.player import Player
 from aioconn.lab.telnet import hard_reset
@@ -138,6 +139,8 @@ class SshLink(asyncssh.SSHServer):
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        if (sock := conn.get_extra_info("socket")) is not None:
+            keep(sock)
         self.device = self._devices[conn.get_extra_info("sockname")[1]]
         self.device.connections[self] = None
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, cast
 
+from aioconn.home.descriptors import keep
 from aioconn.lab.login import login
 from aioconn.lab.player import Player
 
@@ -116,6 +117,8 @@ class TelnetSession(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast("asyncio.Transport", transport)  # uvloop's transports are no subclasses
         self._transport = transport
+        if (sock := transport.get_extra_info("socket")) is not None:
+            keep(sock)
         device = self._device
         device.connections[self] = None
         if device.faults.half_open:

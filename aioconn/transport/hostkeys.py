@@ -13,13 +13,14 @@ import functools
 import logging
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncssh
+
+from aioconn.home.locks import Lock
 
 if sys.platform != "win32":
     import fcntl
@@ -109,12 +110,12 @@ class _File:
         if stamp == self.stamp:
             return False
         self.exact, self.patterns, self.count = {}, [], 0
-        self.stamp = stamp
         if stamp is not None:
             try:
                 self.take(self.path.read_text(encoding="utf-8", errors="replace"))
             except OSError as error:
                 logger.warning("known hosts file %s cannot be read: %s", self.path, error)
+        self.stamp = stamp  # last: a child that is forked before it reads the file again
         return True
 
     def take(self, text: str) -> None:
@@ -154,7 +155,7 @@ class HostKeys:
         self.path = path
         self._files = [_File(path), *(_File(other.expanduser()) for other in others)]
         self._found: dict[tuple[str, int], Known] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def find(self, host: str, port: int) -> Known:
         """What is known about this host now."""
@@ -209,7 +210,7 @@ class HostKeys:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            _exclusive(descriptor)  # until the descriptor is closed
+            _exclusive(descriptor)
             known = self._find(host, port)
             if known.accepts(key):
                 return None
@@ -227,6 +228,7 @@ class HostKeys:
             self._found.pop((host, port), None)
             return None
         finally:
+            _release(descriptor)
             os.close(descriptor)
 
 
@@ -244,6 +246,12 @@ def _exclusive(descriptor: int) -> None:
             if time.monotonic() > deadline:
                 raise OSError("another process keeps it locked") from None
             os.sched_yield()
+
+
+def _release(descriptor: int) -> None:
+    """Closing alone would leave the lock to a child that was forked meanwhile."""
+    if sys.platform != "win32":
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 
 @functools.cache

@@ -12,6 +12,7 @@ import termios
 from collections.abc import Sequence
 
 from aioconn.errors import HostUnreachable, Phase, SessionBroken
+from aioconn.home.descriptors import Kept, keep_number, making
 from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.transport.base import Progress, Receiver, Stream, Terminal
 
@@ -23,7 +24,7 @@ class ProcessStream(Stream):
     """The terminal's other side, and the program on it. Owns both descriptors and the child."""
 
     def __init__(
-        self, pid: int, terminal: int, program: str, receiver: Receiver, *, device: str, path: str
+        self, pid: int, terminal: Kept, program: str, receiver: Receiver, *, device: str, path: str
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._receiver: Receiver | None = receiver
@@ -31,7 +32,8 @@ class ProcessStream(Stream):
         self._device = device
         self._path = path
         self._pid = pid
-        self._terminal: int | None = terminal
+        self._kept = terminal
+        self._terminal: int | None = terminal.number
         self._unsent = bytearray()
         self._status: int | None = None
         self._closing = False
@@ -39,10 +41,12 @@ class ProcessStream(Stream):
         self._alarm: asyncio.TimerHandle | None = None
         self._poll: asyncio.TimerHandle | None = None
         self._pidfd: int | None = None
-        os.set_blocking(terminal, False)
-        self._loop.add_reader(terminal, self._readable)
+        os.set_blocking(self._terminal, False)
+        self._loop.add_reader(self._terminal, self._readable)
         if hasattr(os, "pidfd_open"):
-            self._pidfd = os.pidfd_open(pid)
+            with making:
+                self._pidfd = os.pidfd_open(pid)
+                self._kept_pidfd = keep_number(self._pidfd)
             self._loop.add_reader(self._pidfd, self._reap)
         else:
             self._reap()
@@ -68,6 +72,7 @@ class ProcessStream(Stream):
             self._loop.remove_reader(self._terminal)
             self._loop.remove_writer(self._terminal)
             os.close(self._terminal)
+            self._kept.drop()
             self._terminal = None
         if self._status is not None:
             self._end()
@@ -76,7 +81,7 @@ class ProcessStream(Stream):
             self._alarm = self._loop.call_later(CLOSE_TIMEOUT / 2, self._signal, signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
-        if self._status is None:
+        if self._status is None and not self._kept.left_behind:  # a forked child has no say over it
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._pid, number)  # it leads a session, hence a group, of its own
 
@@ -96,6 +101,7 @@ class ProcessStream(Stream):
         if self._pidfd is not None:
             self._loop.remove_reader(self._pidfd)
             os.close(self._pidfd)
+            self._kept_pidfd.drop()
             self._pidfd = None
         self._drain()
 
@@ -186,7 +192,9 @@ async def open_process(
     """
     progress.phase = Phase.TCP
     program = argv[0] if argv else ""
-    outer, inner = os.openpty()
+    with making:
+        outer, inner = os.openpty()
+        kept, kept_inner = keep_number(outer), keep_number(inner)
     try:
         termios.tcsetwinsize(inner, (terminal.rows, terminal.columns))
         # A session leader that opens a terminal gets it as its controlling one: so it is opened there, by
@@ -206,6 +214,7 @@ async def open_process(
         )
     except (OSError, ValueError) as error:
         os.close(outer)
+        kept.drop()
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise HostUnreachable(
             f"{program!r} cannot be started: {reason}",
@@ -215,6 +224,7 @@ async def open_process(
         ) from error
     finally:
         os.close(inner)
-    stream = ProcessStream(pid, outer, program, receiver, device=device, path=path)
+        kept_inner.drop()
+    stream = ProcessStream(pid, kept, program, receiver, device=device, path=path)
     progress.phase = Phase.LOGIN
     return stream

@@ -13,7 +13,6 @@ import copy
 import dataclasses
 import functools
 import os
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -32,6 +31,7 @@ from aioconn.errors import (
     MissingValue,
     nearest,
 )
+from aioconn.home.locks import Lock
 from aioconn.transport.hostkeys import HostKeys, Known, store_for
 from aioconn.transport.ssh_options import SshOptions
 
@@ -230,7 +230,7 @@ Request = tuple[
     tuple[str, int] | None,
 ]
 _profiles: dict[Request, Profile] = {}
-_making = threading.Lock()
+_making = Lock()
 _MAX_PROFILES = 4096  # past this the oldest go: hosts behind an ssh_config, files that change all the time
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from aioconn.errors import ConnectError, HostUnknown, HostUnreachable, Phase, SessionBroken
+from aioconn.home.descriptors import keep, making
 from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.transport.base import Progress, Receiver, Stream
 
@@ -44,22 +45,18 @@ async def connect_tcp(
     addresses = await _resolve(host, port, device=device, path=path, progress=progress)
     progress.phase = Phase.TCP
     try:
-        if len(addresses) == 1:
-            transport, protocol = await loop.create_connection(factory, addresses[0], port)
-        else:
-            sock = await _race(addresses, port)
-            try:
-                transport, protocol = await loop.create_connection(factory, sock=sock)
-            except BaseException:
-                sock.close()
-                raise
+        sock = await (_attempt(addresses[0], port) if len(addresses) == 1 else _race(addresses, port))
+        try:
+            transport, protocol = await loop.create_connection(factory, sock=sock)
+        except BaseException:
+            sock.close()
+            raise
     except OSError as error:
         raise unreachable(error, host, port, device=device, path=path) from error
     # The selector transport allocates this many bytes for each read, 256 KiB unless told otherwise.
     if hasattr(transport, "max_size"):
         cast(Any, transport).max_size = READ_SIZE
-    if (sock := transport.get_extra_info("socket")) is not None:
-        watch(sock, keepalive)
+    watch(sock, keepalive)
     return transport, protocol
 
 
@@ -112,21 +109,25 @@ async def _resolve(host: str, port: int, *, device: str, path: str, progress: Pr
     return mixed + [address for address in addresses if address not in mixed]
 
 
+async def _attempt(address: str, port: int) -> socket.socket:
+    """A socket that is connected, and that forked children leave to us from its beginning."""
+    with making:
+        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        keep(sock)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, (address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
 async def _race(addresses: list[str], port: int) -> socket.socket:
     """The first socket that connects; the others are closed. Raises the last OSError if none does."""
     loop = asyncio.get_running_loop()
     tasks: list[asyncio.Task[socket.socket]] = []
     winner: socket.socket | None = None
-
-    async def attempt(address: str) -> socket.socket:
-        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
-        try:
-            sock.setblocking(False)
-            await loop.sock_connect(sock, (address, port))
-        except BaseException:
-            sock.close()
-            raise
-        return sock
 
     failure: OSError = OSError(errno.EHOSTUNREACH, "no address")
     remaining = iter(addresses)
@@ -135,7 +136,7 @@ async def _race(addresses: list[str], port: int) -> socket.socket:
     try:
         while True:
             if more and (address := next(remaining, None)) is not None:
-                tasks.append(loop.create_task(attempt(address)))
+                tasks.append(loop.create_task(_attempt(address, port)))
                 pending.add(tasks[-1])
             else:
                 more = False
