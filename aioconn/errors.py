@@ -41,6 +41,7 @@ AioconnError
 │   └── PoolTimeout            no session of the pool came free; also a TimeoutError
 ├── DeviceBusy                 kept out by somebody's exclusive work; also a TimeoutError
 ├── BrokerRefused              the process that holds the sessions does not let this one in
+├── BadFrame                   what another process sent is no frame, or no value, of ours
 ├── RemoteError                an error of another process whose type is not known here
 └── CommandError
     ├── CommandRejected        the device refused the command
@@ -344,6 +345,10 @@ class BrokerGone(SessionError):
 
 class BrokerRefused(AioconnError):
     """The process that holds the sessions does not let this one in: another user, another version, too many wires."""
+
+
+class BadFrame(AioconnError):
+    """What another process sent is no frame, or no value, of ours. Nothing of it is quoted: it may hold secrets."""
 
 
 class RemoteError(AioconnError):

@@ -1,0 +1,224 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a process shares with others: its testbeds and devices, by number, and the address where they ask for them.
+
+A forked child has an estate of its own, which is empty; those of its parent are still there, and say where the parent
+can be reached. So whatever refers to an estate keeps its meaning through a fork, and through pickling as an `Address`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import logging
+import os
+import secrets
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from aioconn.errors import BrokerGone, UsageError
+from aioconn.home.locks import Lock
+
+if TYPE_CHECKING:
+    from aioconn.broker.server import Broker
+    from aioconn.testbed.device import Device
+    from aioconn.testbed.testbed import Testbed
+
+logger = logging.getLogger(__name__)
+
+FORK_PATIENCE = 2.0
+"""Seconds that a fork waits at most for another thread that is just starting the broker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """Where the estate of a process is asked for: plain data, for whoever may have it.
+
+    Whoever knows the token, and runs as the same user, may use what the process shares.
+    """
+
+    path: str
+    token: bytes = field(repr=False)
+    estate: str
+
+    @property
+    def pid(self) -> int:
+        """The process that the estate belongs to."""
+        return int(self.estate.partition("-")[0])
+
+
+class Estate:
+    """What one process shares. Thread-safe; holds nothing alive."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        self.id = f"{self.pid}-{secrets.token_hex(8)}"
+        self.local = True
+        """Whether this process is the one that shares it; False in a forked child."""
+        self.broker: Broker | None = None
+        """What listens, once there is an address."""
+        self._why_not: Exception | None = None
+        self._address: Address | None = None
+        self._lock = Lock()  # of the broker, for as long as it takes to start one
+        self._books = Lock()
+        self._numbers = itertools.count(1)
+        self._keys: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
+        self._things: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        _all_estates.add(self)
+
+    def __repr__(self) -> str:
+        state = "shared" if self.broker is not None else "not shared yet"
+        return (
+            f"<Estate {self.id} {state if self.local else 'of another process'}, {len(self._things)} things>"
+        )
+
+    # ------------------------------------------------------------------ what there is
+
+    def enroll(self, thing: Testbed | Device) -> int:
+        """The number of a testbed or device for other processes; the same one each time.
+
+        Raises `UsageError` in a child.
+        """
+        if not self.local:
+            raise UsageError(f"the estate {self.id} belongs to process {self.pid}", hint="use here()")
+        key = self._keys.get(thing)
+        if key is None:
+            with self._books:
+                key = self._keys.get(thing)
+                if key is None:
+                    key = next(self._numbers)
+                    self._things[key] = thing
+                    self._keys[thing] = key
+        return key
+
+    def find(self, key: int) -> Testbed | Device | None:
+        """What has this number, if it is still there."""
+        found: Testbed | Device | None = self._things.get(key)
+        return found
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing that was enrolled is alive."""
+        return not len(self._things)
+
+    # ------------------------------------------------------------------ being reached
+
+    def address(self) -> Address:
+        """Where it can be reached; begins to listen if need be.
+
+        In a forked child it is the parent's, or `BrokerGone` if that did not listen. Raises what starting raises.
+        """
+        if self._address is None and self.local:
+            with self._lock:
+                if self.broker is None:
+                    self._start()
+        return self._known_address()
+
+    def serve(
+        self,
+        *,
+        directory: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        token: bytes | None = None,
+        on_change: Callable[[], None] | None = None,
+        about: Callable[[], dict[str, Any]] | None = None,
+    ) -> Broker:
+        """Begin to listen in a way of one's own, see `Broker`. Raises `UsageError` if it does so already."""
+        with self._lock:
+            if self.broker is not None:
+                raise UsageError("this process listens already", hint="choose name and folder before it does")
+            return self._start(directory, name, token, on_change, about)
+
+    def _start(
+        self,
+        directory: str | os.PathLike[str] | None = None,
+        name: str | None = None,
+        token: bytes | None = None,
+        on_change: Callable[[], None] | None = None,
+        about: Callable[[], dict[str, Any]] | None = None,
+    ) -> Broker:
+        from aioconn.broker.server import Broker
+
+        if not self.local:
+            raise UsageError(f"the estate {self.id} belongs to process {self.pid}", hint="use here()")
+        broker = Broker(self, directory=directory, name=name, token=token, on_change=on_change, about=about)
+        broker.start()
+        self._address = broker.address
+        self.broker = broker
+        return broker
+
+    def _known_address(self) -> Address:
+        if self._address is None:
+            raise BrokerGone(
+                f"process {self.pid} does not listen" + (f": {self._why_not}" if self._why_not else ""),
+                hint="share the testbed before the process is forked",
+            ) from self._why_not
+        return self._address
+
+    def stop(self) -> None:
+        """Listen no more: who is connected hears it at once. A plain function, for any thread; may be repeated.
+
+        What is asked for the address afterwards begins anew, at another one.
+        """
+        if not self.local:
+            return
+        with self._lock:
+            broker, self.broker, self._address = self.broker, None, None
+        if broker is not None:
+            broker.stop()
+
+    # ------------------------------------------------------------------ forks
+
+    def prepare_fork(self) -> None:
+        """Before this process is forked: what is shared has to be within reach of the child. Raises nothing."""
+        if not self.local or self.broker is not None or self.empty:
+            return
+        if not self._lock.acquire(timeout=FORK_PATIENCE):
+            return
+        try:
+            if self.broker is None:
+                self._start()
+        except Exception as error:
+            self._why_not = error.with_traceback(None)  # which would keep what is shared alive
+            logger.warning("child processes cannot use the sessions of this one: %s", error)
+        finally:
+            self._lock.release()
+
+    def disown(self) -> None:
+        """In a forked child: it is the parent's from now on."""
+        self.local = False
+        _left_to_the_parent.append(self.broker)  # no finalizer of anything of it runs here
+
+
+_all_estates: weakref.WeakSet[Estate] = weakref.WeakSet()
+_left_to_the_parent: list[object] = []
+_here: Estate
+
+
+def here() -> Estate:
+    """The estate of this process."""
+    return _here
+
+
+def _before_fork() -> None:
+    for estate in _alive():
+        estate.prepare_fork()
+
+
+def _after_in_child() -> None:
+    global _here
+    for estate in _alive():
+        estate.disown()
+    _here = Estate()
+
+
+def _alive() -> Iterator[Estate]:
+    with contextlib.suppress(RuntimeError):  # another thread makes one: it is not shared yet
+        yield from list(_all_estates)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_in_child)
+
+_here = Estate()
