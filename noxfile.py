@@ -113,7 +113,14 @@ def lint(session: nox.Session) -> None:
     """Style, types and the direction of imports. All are run, then it says which complain."""
     install(session, "dev")
     failed = []
-    for command in ("ruff check .", "ruff format --check .", "mypy", "pyright", "lint-imports --no-cache"):
+    for command in (
+        "ruff check .",
+        "ruff format --check .",
+        "mypy",
+        "pyright",
+        "lint-imports --no-cache",
+        "python tools/facade.py --check",
+    ):
         try:
             session.run(*command.split())
         except nox.command.CommandFailed:
@@ -151,6 +158,22 @@ def desync(session: nox.Session) -> None:
     """100,000 commands that end early (AIOCONN_CUTS: so many), and a table of what became of the sessions."""
     install(session, "test")
     session.run("pytest", "-m", "desync", "-s", "--timeout=3600", "tests/desync", *session.posargs)
+
+
+@nox.session
+def processes(session: nox.Session) -> None:
+    """Processes that share sessions, killed 500 times (AIOCONN_KILLS: so many), forked, interrupted; and tables."""
+    install(session, "test")
+    session.run("pytest", "-m", "processes", "-s", "--timeout=1800", "tests/processes", *session.posargs)
+
+
+@nox.session
+def processes_long(session: nox.Session) -> None:
+    """Ten thousand kills."""
+    install(session, "test")
+    kills = {"AIOCONN_KILLS": os.environ.get("AIOCONN_KILLS", "10000")}
+    chosen = ("-k", "kills", "tests/processes", *session.posargs)
+    session.run("pytest", "-m", "processes", "-s", "--timeout=7200", *chosen, env=kills)
 
 
 @nox.session

@@ -5,11 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+import subprocess
 import sys
 from pathlib import Path
 
 import aioconn
+import aioconn.sync
 from aioconn.lab import Lab
+from tests.lab_thread import LabThread
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "docs" / "guide.md"
@@ -66,6 +69,42 @@ async def test_the_lines_about_sessions(lab: Lab) -> None:
             names = {"aioconn": aioconn, "asyncio": asyncio, "r1": r1}
             exec(compile(f"async def run():\n{body}", "sessions.md", "exec"), names)  # noqa: S102  our own words
             await names["run"]()  # type: ignore[operator]
+
+
+def test_the_lines_for_legacy_scripts(tmp_path: Path) -> None:
+    """Whole scripts as such, the others on a device that one of them has connected."""
+    with LabThread(tmp_path) as lab:
+        lab.add_many(["r1", "r2"])
+        lab.lab.write_testbed(tmp_path / "testbed.yaml")
+        shown = [*blocks(ROOT / "docs" / "legacy.md", "python"), blocks(ROOT / "README.md", "python")[1]]
+        scripts = [block for block in shown if "load(" in block]
+        assert [len(scripts), len(shown)] == [5, 7]
+        for number, script in enumerate(scripts):
+            run_script(tmp_path / f"script{number}.py", script)
+            assert lab.wait_for(lambda: lab.sessions == 0)
+        with aioconn.sync.load(tmp_path / "testbed.yaml") as testbed:
+            testbed["r1"].connect()
+            names = {"r1": testbed["r1"], "testbed": testbed}
+            for block in shown:
+                if block not in scripts:
+                    exec(compile(block, "legacy.md", "exec"), names)  # noqa: S102  our own words
+            assert "Version" in str(names["outputs"])
+
+
+def run_script(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+    environment = {"PYTHONPATH": str(ROOT), "HOME": str(file.parent), "PATH": "", "TMPDIR": str(file.parent)}
+    done = subprocess.run(
+        [sys.executable, str(file)],
+        cwd=file.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
+    assert not done.stderr
 
 
 async def test_the_class_of_the_guide() -> None:

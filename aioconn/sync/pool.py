@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Pools and the sessions that they lend, as scripts without a loop use them."""
+
+from __future__ import annotations
+
+import functools
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
+
+from aioconn.errors import NotOfThisPool, UsageError
+from aioconn.sync.connection import CommandLine, offering, offering_names
+from aioconn.sync.handle import Handle
+from aioconn.sync.words import CliServices, PoolWords
+
+if TYPE_CHECKING:
+    from aioconn.connection import BaseConnection
+    from aioconn.sync.reach import Entered, Lending
+
+
+class Session(Handle):
+    """A session that a pool has lent, until it is given back: at the end of a `with` block, or by `release()`.
+
+    The services of its class are methods. One that is forgotten comes back by itself, with a `ResourceWarning`.
+    """
+
+    __slots__ = ("_entered", "_lending", "pool")
+
+    services: ClassVar[tuple[str, ...]] = ()
+    streams: ClassVar[tuple[str, ...]] = ()
+
+    _lending: Lending
+    _entered: Entered | None
+    pool: ConnectionPool[Any]
+
+    def lent(self, lending: Lending, pool: ConnectionPool[Any]) -> Self:
+        """For its pool: what it stands for."""
+        self.stand_for(lending)
+        self._lending = lending
+        self._entered = None
+        self.pool = pool
+        return self
+
+    @property
+    def released(self) -> bool:
+        """Whether it was given back."""
+        return self._lending.released
+
+    def release(self) -> None:
+        """Give it back, without waiting. Raises `ReleasedTwice`."""
+        self._lending.release()
+
+    def __enter__(self) -> Self:
+        if self._entered is not None:
+            raise UsageError("this session is in use by another block", hint="acquire() one for each")
+        self._entered = self._lending.enter("inside")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        entered, self._entered = self._entered, None
+        if entered is not None:
+            entered.leave(kind, error, trace)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other  # two sessions of one pool are two
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+class CliSession(Session, CommandLine):
+    """A session on a device's command line that a pool has lent."""
+
+    __slots__ = ()
+
+    services = ("configure", "enter_mode", "execute", "expect", "parse", "receive", "send")
+    streams = ("stream",)
+
+
+S = TypeVar("S", bound=Session)
+
+
+class ConnectionPool(PoolWords, Generic[S]):
+    """At most `size` sessions over one path. Each call of a service takes the first session that is free."""
+
+    __slots__ = ()
+
+    services: ClassVar[tuple[str, ...]] = ()
+    streams: ClassVar[tuple[str, ...]] = ()
+    session_type: ClassVar[type[Session]] = Session
+
+    def acquire(self, *, timeout: float | None = None) -> S:
+        """Take a session: `with pool.acquire() as session:`, or `session = pool.acquire()` and `session.release()`.
+
+        `timeout` (seconds, else `pool_timeout`) bounds the wait: `PoolTimeout` says who holds what, and for how long.
+        The session offers the services of its class, and ends for its holder when it is given back.
+        """
+        session = self.session_type.__new__(self.session_type)
+        return cast("S", session.lent(self._reach.acquire(timeout), self))
+
+    def transaction(self, *, timeout: float | None = None) -> S:
+        """The same, in the words of a single connection."""
+        return self.acquire(timeout=timeout)
+
+    def release(self, lease: Session) -> None:
+        """Give a session back. Raises `ReleasedTwice` and `NotOfThisPool`, which change nothing."""
+        if getattr(lease, "pool", None) != self:
+            raise NotOfThisPool(f"{lease!r} is no session of this pool", device=self.device, path=self.via)
+        lease.release()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close it. Another process than the one that owns it closes nothing: it is in use there."""
+        if self._at.local is not None:
+            self.close()
+
+
+class CliPool(ConnectionPool[CliSession], CliServices):
+    """A pool of sessions on a device's command line."""
+
+    __slots__ = ()
+
+    services = CliSession.services
+    streams = CliSession.streams
+    session_type = CliSession
+
+
+# ---------------------------------------------------------------------- classes that are not written anywhere
+
+
+@functools.cache
+def pool_type(kind: type[BaseConnection[Any]]) -> type[ConnectionPool[Any]]:
+    """The handle of a pool of a connection class: its services by name."""
+    pool: type[ConnectionPool[Any]] = offering(kind, ConnectionPool, CliPool)
+    if pool is not CliPool:
+        pool.session_type = offering(kind, Session, CliSession)
+    return pool
+
+
+@functools.cache
+def pool_type_of(kind: str, services: tuple[str, ...], streams: tuple[str, ...]) -> type[ConnectionPool[Any]]:
+    """The same, of a class that only another process has."""
+    pool: type[ConnectionPool[Any]] = offering_names(kind, services, streams, ConnectionPool, CliPool)
+    if pool is not CliPool:
+        pool.session_type = offering_names(kind, services, streams, Session, CliSession)
+    return pool
