@@ -25,6 +25,7 @@ COMMANDS = {
     "demo": "simulated devices, and a fan-out over them: needs nothing else",
     "run": "run commands on the devices of a testbed",
     "lab": "run simulated devices until Ctrl-C",
+    "serve": "hold sessions for scripts that are started again and again",
     "testbed": "check testbed files",
     "platforms": "the operating systems whose command lines are known",
 }

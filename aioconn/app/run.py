@@ -2,16 +2,20 @@
 """Run commands on the devices of a testbed, on all at once.
 
 Outputs go to stdout as each device finishes, everything else to stderr. In a pipe every line is
-`device: line`; --json gives one object per device and line.
+`device: line`; --json gives one object per device and line. --attach uses the sessions that an
+`aioconn serve` holds, and leaves them open there.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import re
 import traceback
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rich.text import Text
 
@@ -24,17 +28,67 @@ from aioconn.app.terminal import printable
 from aioconn.app.visit import Report, Visit
 from aioconn.app.wording import count, names, seconds
 from aioconn.app.writers import ForEyes, ForPipes, ForPrograms, IntoFolder, Writer
-from aioconn.errors import MissingValue, TestbedError, UsageError
-from aioconn.fanout import LIMIT, TIMEOUT, fan_out
-from aioconn.testbed.device import Device
-from aioconn.testbed.testbed import Testbed, load
+from aioconn.errors import MissingValue, Problem, TestbedError, UsageError
+from aioconn.events import Listeners
+from aioconn.fanout import LIMIT, TIMEOUT, Reachable, fan_out
+from aioconn.testbed.testbed import load
+
+NAME = re.compile(r"[\w.\-]+")
+"""What may be the name of a daemon, and is no command of several words."""
+
+
+def name_or_command(text: str) -> str:
+    """What may follow `--attach`; nothing at all is any daemon."""
+    return text and command(text)
+
+
+class Commands(argparse.Action):
+    """At least one. What follows `--attach` is one as well if it cannot be a name, or if there is no other."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: Any = None
+    ) -> None:
+        commands = list(values or ())
+        if namespace.attach and (not commands or not NAME.fullmatch(namespace.attach)):
+            commands.insert(0, namespace.attach)
+            namespace.attach = ""
+        if not commands:
+            parser.error("the following arguments are required: COMMAND")
+        namespace.commands = commands
+
+
+class Attach(argparse.Action):
+    """`--attach`, `--attach NAME`, `--attach COMMAND`: see `Commands`, which may come before it or after it."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, value: Any, option: Any = None
+    ) -> None:
+        namespace.attach = value
+        if namespace.commands and value and not NAME.fullmatch(value):
+            namespace.commands.append(value)
+            namespace.attach = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "commands", nargs="+", metavar="COMMAND", type=command, help="one argument is one command"
+        "commands",
+        nargs="*",
+        action=Commands,
+        metavar="COMMAND",
+        type=command,
+        help="one argument is one command",
     )
-    parser.add_argument("-t", "--testbed", required=True, metavar="FILE", help="the testbed, a YAML file")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("-t", "--testbed", metavar="FILE", help="the testbed, a YAML file")
+    source.add_argument(
+        "--attach",
+        nargs="?",
+        const="",
+        action=Attach,
+        type=name_or_command,
+        metavar="NAME",
+        help="use the sessions that `aioconn serve` holds under this name; needs none where one runs",
+    )
     parser.add_argument(
         "-d",
         "--device",
@@ -63,22 +117,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class Source(AbstractAsyncContextManager[Any], Protocol):
+    """What the devices belong to: a testbed, or one of a daemon's. Leaving it ends what it has to."""
+
+    @property
+    def listeners(self) -> Listeners: ...
+    @property
+    def warnings(self) -> tuple[Problem, ...]: ...
+
+
 def run(arguments: argparse.Namespace) -> Exit:
+    if arguments.attach is not None:
+        return run_attached(arguments)
     testbed = load(arguments.testbed)
     devices = select(testbed.devices, arguments.device)
     require_path(devices, arguments.via)
     return drive(lambda: fan(testbed, devices, arguments), program=arguments.program)
 
 
-async def fan(testbed: Testbed, devices: list[Device], arguments: argparse.Namespace) -> Exit:
+def run_attached(arguments: argparse.Namespace) -> Exit:
+    """The same on the devices of a daemon."""
+    from aioconn.app.attached import attached
+
+    testbed = attached(arguments.attach or None, limit=arguments.limit)
+    devices = select(testbed.devices, arguments.device)
+    arguments.limit = testbed.limit
+    return drive(lambda: fan(testbed, devices, arguments), program=arguments.program)
+
+
+async def fan(source: Source, devices: Sequence[Reachable], arguments: argparse.Namespace) -> Exit:
     """The fan-out itself. A cancellation ends it with every session closed and what is there shown."""
     tally = Tally(len(devices))
-    testbed.listeners.add(tally.on_event)
+    source.listeners.add(tally.on_event)
     failed: dict[str, BaseException] = {}
     progress = Progress(tally, data=arguments.out is None)
     writer = writer_for(arguments, progress)
     if arguments.verbose:
-        testbed.listeners.add(Journal(progress).on_event)
+        source.listeners.add(Journal(progress).on_event)
     visits = {device.name: Visit(device, tally.begin) for device in devices}
     work: Any = fan_out(
         visits.values(),
@@ -88,8 +163,8 @@ async def fan(testbed: Testbed, devices: list[Device], arguments: argparse.Names
         via=arguments.via,
     )
     try:
-        async with progress, testbed, contextlib.aclosing(work) as results:
-            for warning in testbed.warnings if arguments.verbose else ():
+        async with progress, source, contextlib.aclosing(work) as results:
+            for warning in source.warnings if arguments.verbose else ():
                 progress.note(Text(printable(str(warning)), style="yellow"))
             async for result in results:
                 report = Report.of(visits[result.device], result)

@@ -5,12 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
+from typing import Protocol, TypeVar
 
 from aioconn.errors import UnknownDevice, UnknownPath, nearest
 from aioconn.testbed.device import Device
 
 
-def select(devices: Mapping[str, Device], patterns: Sequence[str]) -> list[Device]:
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def alias(self) -> str: ...
+
+
+D = TypeVar("D", bound=Named)
+
+
+def select(devices: Mapping[str, D], patterns: Sequence[str]) -> list[D]:
     """The devices that match any of the patterns, all without patterns, in the testbed's order.
 
     A pattern that is a name is that name, whatever `[` and `*` it holds. Raises `UnknownDevice` with every

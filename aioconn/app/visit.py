@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from aioconn.errors import AioconnError
+from aioconn.fanout import Reachable
 from aioconn.results import Output, Result
-from aioconn.testbed.device import Device
 
 
 class Visit:
@@ -18,7 +18,7 @@ class Visit:
 
     __slots__ = ("_on_start", "device", "outputs")
 
-    def __init__(self, device: Device, on_start: Callable[[str], None]) -> None:
+    def __init__(self, device: Reachable, on_start: Callable[[str], None]) -> None:
         self.device = device
         self.outputs: list[Output] = []
         self._on_start = on_start
