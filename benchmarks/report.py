@@ -78,7 +78,8 @@ class Report:
         yield (
             "- `×` is how many times the floor's value it was in the same round (median of the rounds)."
             " The floor is bare asyncssh, or a bare asyncio protocol for telnet:"
-            " the same bytes, and nothing that a script needs beyond. That of pools is an `asyncio.Semaphore`."
+            " the same bytes, and nothing that a script needs beyond. That of pools is an `asyncio.Semaphore`;"
+            " others are named where they are used."
         )
         yield "- 1 MB is 1,000,000 bytes, 1 KiB 1,024."
         yield ""

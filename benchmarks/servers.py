@@ -24,7 +24,20 @@ from benchmarks.fakes.answering import Answering
 from benchmarks.fakes.postgres import Postgres
 from benchmarks.fakes.resp import Resp
 from benchmarks.fakes.web import Web
-from benchmarks.target import DELAY, HOST_NAME, PASSWORD, ROOT, USER, WORDS, Target, word
+from benchmarks.target import (
+    DELAY,
+    ECHOES,
+    HOST_NAME,
+    PASSWORD,
+    ROOT,
+    THINKING,
+    USER,
+    WORDS,
+    Target,
+    lines_of,
+    slow_device,
+    word,
+)
 
 _BACKLOG = 2048
 _PIECE = 32 * 1024
@@ -269,7 +282,25 @@ async def _serve() -> None:
             max_vty=10_000,
             commands={f"show {word(number)}": word(number) + "\n" for number in range(WORDS)},
         )
+        slow = {}
+        for echo in ECHOES:
+            for thinking in THINKING:
+                name = slow_device(echo, thinking)
+                slow[name] = await lab.add(
+                    f"{HOST_NAME}-{echo}-{thinking}",
+                    protocols=("ssh",),
+                    username=USER,
+                    password=PASSWORD,
+                    faults=Faults(latency=thinking / 2e3, jitter=thinking / 2e3),
+                    max_vty=10_000,
+                    echo=echo,
+                    commands={
+                        f"show {word(number)}": "\n".join((*lines_of(word(number)), ""))
+                        for number in range(WORDS)
+                    },
+                )
         ports = {
+            **{name: device.ssh_port for name, device in slow.items()},
             "ssh": await listen_ssh(),
             "telnet": await listen(TelnetDevice),
             "lab": device.ssh_port,
@@ -330,7 +361,7 @@ class Servers:
         return float(self._read())
 
     def targets(self, server: str, count: int) -> list[Target]:
-        protocol = "ssh" if server == "lab" else server
+        protocol = "ssh" if server.startswith("lab") else server
         return [Target(name=f"r{n + 1}", protocol=protocol, port=self.ports[server]) for n in range(count)]
 
     def _read(self) -> str:

@@ -13,6 +13,9 @@ PROMPT = f"{HOST_NAME}#"
 # The servers of pools take a random part of this, in seconds, to say the word that they were asked for.
 DELAY = 0.002
 WORDS = 500
+# Devices that are slow enough for a command to be cut: when they echo, and how many milliseconds they think at most.
+ECHOES = {"reader": "echo as it reads", "typing": "echo at once"}
+THINKING = (60, 400)
 # What Cisco platforms are told first, by every client in the words of its own.
 OPENING = ("terminal length 0", "terminal width 512")
 
@@ -32,6 +35,16 @@ def bulk(size: int) -> str:
     return f"show bulk {size}"
 
 
+def slow_device(echo: str, thinking: int) -> str:
+    """The server of devices that echo and think like that."""
+    return f"lab, {echo}, {thinking} ms"
+
+
 def word(number: int) -> str:
     """Something to be said: one of `WORDS` different ones."""
     return f"word-{number % WORDS}"
+
+
+def lines_of(word: str) -> list[str]:
+    """What slow devices answer to `show WORD`: several lines, which no other word has."""
+    return [f"{word} line {number}" for number in range(1 + int(word.rpartition("-")[2]) % 7)]

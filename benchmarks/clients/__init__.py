@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is measured. A new one is a file in here with an `AsyncClient`, a `ThreadedClient` or a `PoolClient`, and a line
-below.
+"""Who is measured. A new one is a file in here with a subclass of a client of `base`, `pool`, `calls` or `children`,
+and a line below.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ _CLIENTS = {
     "asyncpg": "asyncpg_:Asyncpg",
     "redis": "redis_:Redis",
     "sqlalchemy": "sqlalchemy_:Sqlalchemy",
+    "threadsafe": "threadsafe:Threadsafe",
+    "portal": "portal:Portal",
+    "protocol": "protocol:BareProtocol",
+    "threads": "threads:ThreadPerChild",
+    "manager": "manager:Manager",
+    "aioconn.sync": "aioconn_sync:AioconnSync",
 }
 NAMES = tuple(_CLIENTS)
 

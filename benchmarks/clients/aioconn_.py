@@ -4,37 +4,52 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from benchmarks.clients.base import AsyncClient, Crew, CrewPlan, Start
+from benchmarks.clients.cuts import CutClient, CutSession
 from benchmarks.clients.pool import Pool, PoolClient
+from benchmarks.clients.scripts import ScriptClient
 from benchmarks.meter import Meter
 from benchmarks.target import HOST_NAME, PASSWORD, USER, Target
 
 _TIMEOUT = 600.0
 
 
-class Aioconn(AsyncClient, PoolClient):
+class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient):
     name = "aioconn"
-    offers = frozenset({"ssh", "telnet", "engine", "links", "turns", "asking"})
+    offers = frozenset(
+        {"ssh", "telnet", "engine", "links", "turns", "asking", "script", "function", "timeouts", "cancels"}
+    )
     packages = ("aioconn", "asyncssh", "telnetlib3")
 
     def server(self, needs: str) -> str:
-        return {"turns": "", "asking": "lab", "links": "ssh"}.get(needs, needs)
+        servers = {"turns": "", "asking": "lab", "links": "ssh", "script": "ssh", "function": "ssh"}
+        return servers.get(needs, needs)
 
     def pool(self, size: int, target: Target | None, *, idle: bool = False) -> Pool:
         from benchmarks.clients.aioconn_pool import AioconnPool
 
         return AioconnPool(size, target)
 
+    def cut_session(self, needs: str, target: Target) -> CutSession:
+        from benchmarks.clients.aioconn_cuts import AioconnCuts
+
+        return AioconnCuts(target, cancels=needs == "cancels")
+
     def testbed(self, targets: Sequence[Target], platform: str = "iosxe") -> Any:
         import aioconn
 
+        return aioconn.load(self.mapping(targets, platform))
+
+    def mapping(self, targets: Sequence[Target], platform: str = "iosxe") -> dict[str, Any]:
+        """The testbed as data."""
         login = {"credentials": {"default": {"username": USER, "password": PASSWORD}}}
-        return aioconn.load(
-            {"testbed": login, "devices": {target.name: self._device(target, platform) for target in targets}}
-        )
+        return {
+            "testbed": login,
+            "devices": {target.name: self._device(target, platform) for target in targets},
+        }
 
     def _device(self, target: Target, platform: str) -> dict[str, Any]:
         path: dict[str, Any] = {"protocol": target.protocol, "ip": target.host, "port": target.port}
@@ -57,21 +72,39 @@ class Aioconn(AsyncClient, PoolClient):
     def fan_out(
         self, targets: Sequence[Target], commands: Sequence[str], limit: int, meter: Meter
     ) -> list[int]:
+        return self._fan_out(targets, commands, list(commands), limit, meter)
+
+    def visit_all(
+        self, targets: Sequence[Target], commands: Sequence[str], limit: int, meter: Meter
+    ) -> list[int]:
+        async def work(device: Any) -> list[str]:
+            return [await device.execute(command, timeout=_TIMEOUT) for command in commands]
+
+        return self._fan_out(targets, commands, work, limit, meter)
+
+    def _fan_out(
+        self,
+        targets: Sequence[Target],
+        commands: Sequence[str],
+        work: list[str] | Callable[[Any], Awaitable[list[str]]],
+        limit: int,
+        meter: Meter,
+    ) -> list[int]:
         import aioconn
 
-        async def work() -> list[int]:
+        async def run() -> list[int]:
             testbed = self.testbed(targets)
             await self.visit(targets[0], commands)
             sizes: list[int] = []
             with meter:
-                async for result in aioconn.fan_out(testbed, list(commands), limit=limit, timeout=_TIMEOUT):
+                async for result in aioconn.fan_out(testbed, work, limit=limit, timeout=_TIMEOUT):
                     if result.error is not None:
                         raise result.error
                     outputs: list[str] = result.value or []
                     sizes.append(sum(map(len, outputs)))
             return sizes
 
-        return asyncio.run(work())
+        return asyncio.run(run())
 
     def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
         async def work() -> Crew:

@@ -6,19 +6,11 @@ from __future__ import annotations
 from typing import Any
 
 import aioconn
-from aioconn.connection import BaseConnection
 from benchmarks.clients.pool import Pool, Work
+from benchmarks.clients.silent import Silent
 from benchmarks.target import PASSWORD, USER, Target
 
 _TIMEOUT = 30.0
-
-
-class Silent(BaseConnection[Any]):
-    """A session that is always open and never asked anything."""
-
-    async def _open(self) -> None: ...
-
-    async def _close(self) -> None: ...
 
 
 class AioconnPool(Pool):
@@ -26,7 +18,7 @@ class AioconnPool(Pool):
         self._size = size
         path: dict[str, Any] = {"protocol": "ssh", "ip": "127.0.0.1"}
         if target is None:
-            path["class"] = f"{__name__}.Silent"
+            path["class"] = f"{Silent.__module__}.Silent"
         else:
             path |= {"ip": target.host, "port": target.port, "arguments": {"host_key_policy": "ignore"}}
         self._device = aioconn.Device(

@@ -7,14 +7,15 @@ from importlib import import_module
 from typing import Any
 
 from benchmarks.clients.base import AsyncClient
+from benchmarks.clients.cuts import CutClient, CutSession, LoopSession
 from benchmarks.target import PASSWORD, USER, Target
 
 _TIMEOUT_NS = 600 * 10**9
 
 
-class Scrapli(AsyncClient):
+class Scrapli(AsyncClient, CutClient):
     name = "scrapli"
-    offers = frozenset({"ssh", "telnet"})
+    offers = frozenset({"ssh", "telnet", "timeouts", "cancels"})
     packages = ("scrapli",)
     separate = True
 
@@ -38,3 +39,22 @@ class Scrapli(AsyncClient):
 
     async def close(self, session: Any) -> None:
         await session.close_async()
+
+    def cut_session(self, needs: str, target: Target) -> CutSession:
+        return _Cut(target, cancels=needs == "cancels")
+
+
+class _Cut(LoopSession):
+    async def _open(self, target: Target) -> Any:
+        return await Scrapli().open(target)
+
+    async def _run(self, session: Any, command: str, timeout: float) -> str:
+        result = await session.send_input_async(command, operation_timeout_ns=int(timeout * 1e9))
+        text: str = result.result
+        return text
+
+    async def _close(self, session: Any) -> None:
+        await Scrapli().close(session)
+
+    def _is_timeout(self, error: Exception) -> bool:
+        return "timeout" in f"{type(error).__name__} {error}".lower()

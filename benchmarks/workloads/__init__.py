@@ -19,6 +19,10 @@ _WORKLOADS = {
     "handover": "handover:HandOver",
     "fairness": "fairness:Fairness",
     "storm": "storm:Storm",
+    "desync": "desync:Desync",
+    "facade": "facade:Facade",
+    "children": "children:Children",
+    "syncfanout": "syncfanout:SyncFanOut",
 }
 NAMES = tuple(_WORKLOADS)
 

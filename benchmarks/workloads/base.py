@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Generic, TypeVar
 
 from benchmarks.clients.base import Client
-from benchmarks.target import Target
+from benchmarks.target import THINKING, Target
 
 MEGABYTE = 10**6
 Metrics = dict[str, float]
@@ -20,8 +20,8 @@ C_contra = TypeVar("C_contra", bound=Client, contravariant=True)
 class Sizes:
     """How much of everything; each may be several.
 
-    `cancels` is how many calls are cancelled in a storm; `milliseconds` is how long the workloads last that
-    go on for a time.
+    `cancels` is how many calls are cancelled in a storm, `cuts` how many commands end early, on devices
+    that think for up to `thinking` milliseconds; `milliseconds` is how long the workloads last that go on for a time.
     """
 
     commands: tuple[int, ...] = (1000,)
@@ -36,6 +36,12 @@ class Sizes:
     gate_tasks: tuple[int, ...] = (1, 10, 1000)
     waiters: tuple[int, ...] = (1000,)
     cancels: tuple[int, ...] = (3000,)
+    cuts: tuple[int, ...] = (100,)
+    thinking: tuple[int, ...] = THINKING
+    threads: tuple[int, ...] = (1, 8)
+    children: tuple[int, ...] = (1, 8)
+    answer_bytes: tuple[int, ...] = (64, 64 * 1024)
+    script_devices: tuple[int, ...] = (300,)
     milliseconds: tuple[int, ...] = (500,)
 
     @classmethod
@@ -56,17 +62,26 @@ QUICK = Sizes(
     gate_tasks=(1, 20),
     waiters=(30,),
     cancels=(40,),
+    cuts=(10,),
+    thinking=THINKING[:1],
+    threads=(2,),
+    children=(2,),
+    answer_bytes=(64,),
+    script_devices=(5,),
     milliseconds=(200,),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One row of measurements. `needs` is what a client must offer; `devices` is how many targets it gets."""
+    """One row of measurements. `needs` is what a client must offer; `devices` is how many targets it gets, of `server`
+    if the case says so, else of the client's own choice.
+    """
 
     title: str
     needs: str
     devices: int = 0
+    server: str = ""
     amounts: Mapping[str, int]
 
 
@@ -83,7 +98,9 @@ class Column:
 class Workload(ABC, Generic[C_contra]):
     """`run` is called in the client's process, and raises if the client's answers are not what the device said.
 
-    `repeats` limits the rounds: what is counted in large numbers needs no second one.
+    `repeats` limits the rounds: what is counted in large numbers needs no second one. `floor` is the name of the client
+    that the others are compared to, if it is not one that is a floor by itself. A measurement that takes longer than
+    `patience`, in seconds, is given up.
     """
 
     name: ClassVar[str]
@@ -92,6 +109,12 @@ class Workload(ABC, Generic[C_contra]):
     goal: ClassVar[str] = ""
     columns: ClassVar[tuple[Column, ...]]
     repeats: ClassVar[int] = 100
+    floor: ClassVar[str] = ""
+    patience: ClassVar[float] = 60.0
+
+    def has_floor(self, client: Client) -> bool:
+        """Whether the others are compared to `client`."""
+        return client.name == self.floor if self.floor else client.floor
 
     @abstractmethod
     def cases(self, sizes: Sizes) -> Sequence[Case]: ...
