@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import aioconn
 import aioconn.sync
@@ -77,10 +78,10 @@ def test_the_lines_for_legacy_scripts(tmp_path: Path) -> None:
         lab.add_many(["r1", "r2"])
         lab.lab.write_testbed(tmp_path / "testbed.yaml")
         shown = [*blocks(ROOT / "docs" / "legacy.md", "python"), blocks(ROOT / "README.md", "python")[1]]
-        scripts = [block for block in shown if "load(" in block]
-        assert [len(scripts), len(shown)] == [5, 7]
+        scripts = [block for block in shown if "import" in block and "aioconn.sync" in block]
+        assert [len(scripts), len(shown)] == [6, 8]
         for number, script in enumerate(scripts):
-            run_script(tmp_path / f"script{number}.py", script)
+            run_script(tmp_path / f"script{number}.py", on_loopback(script, lab.testbed()["devices"]["r1"]))
             assert lab.wait_for(lambda: lab.sessions == 0)
         with aioconn.sync.load(tmp_path / "testbed.yaml") as testbed:
             testbed["r1"].connect()
@@ -89,6 +90,15 @@ def test_the_lines_for_legacy_scripts(tmp_path: Path) -> None:
                 if block not in scripts:
                     exec(compile(block, "legacy.md", "exec"), names)  # noqa: S102  our own words
             assert "Version" in str(names["outputs"])
+
+
+def on_loopback(script: str, served: dict[str, Any]) -> str:
+    """The script with the address and the password of a device that is there."""
+    path, login = served["connections"]["cli"], served["credentials"]["default"]
+    address = f"ssh://{login['username']}@{path['ip']}:{path['port']}"
+    return script.replace("ssh://admin@192.0.2.1", address).replace(
+        'password="..."', f"password={login['password']!r}"
+    )
 
 
 def run_script(file: Path, text: str) -> None:
