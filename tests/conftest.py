@@ -13,6 +13,7 @@ import gc
 import logging
 import os
 import resource
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -20,7 +21,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-pytest_plugins = ["tests.lab_fixtures"]
+pytest_plugins = ["tests.daemons", "tests.lab_fixtures"]
 
 GRACE = 0.2
 """Seconds that a test's leavings get to go away by themselves."""
@@ -60,6 +61,7 @@ def audit(asyncio_log: LoopErrors) -> Iterator[LoopErrors]:
     A test that provokes a loop error on purpose asks for this fixture, asserts on `seen` and clears it.
     """
     asyncio_log.seen.clear()
+    share_nothing()
     threads, descriptors = set(threading.enumerate()), open_descriptors()
     gc.freeze()  # so that the collection below looks at this test's objects only, which makes it cheap
     yield asyncio_log
@@ -97,6 +99,14 @@ async def audit_tasks(audit: LoopErrors) -> AsyncIterator[None]:
 def pytest_itemcollected(item: pytest.Item) -> None:
     if isinstance(item, pytest.Function) and pytest_asyncio.is_async_test(item):
         item.fixturenames.insert(item.fixturenames.index("audit") + 1, "audit_tasks")
+
+
+def share_nothing() -> None:
+    """What earlier tests shared with other processes is over, also where only the garbage collector knows that."""
+    estate = sys.modules.get("aioconn.broker.estate")
+    if estate is not None and not estate.here().empty:
+        gc.collect()
+        estate.here().stop()
 
 
 def open_descriptors() -> set[tuple[int, str]]:

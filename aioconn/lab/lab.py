@@ -242,7 +242,8 @@ class Lab:
     async def _listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server:
         """At a port that the system chooses. A forked child does not keep it open."""
         with making:
-            sock = socket.socket()
+            # what is accepted sends small writes at once (TCP_NODELAY) only where the protocol is named
+            sock = socket.socket(proto=socket.IPPROTO_TCP)
             keep(sock)
         try:
             sock.setblocking(False)

@@ -192,7 +192,7 @@ class Proxy:
 
     def _bind(self, port: int) -> socket.socket:
         with making:
-            sock = socket.socket()
+            sock = socket.socket(proto=socket.IPPROTO_TCP)
             keep(sock)
         try:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -238,7 +238,8 @@ class Proxy:
         if self.half_open:
             return
         with making:
-            far = socket.socket(socket.AF_INET6 if ":" in self.host else socket.AF_INET)
+            family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+            far = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
             keep(far)
         far.setblocking(False)
         crossing.reaching = True

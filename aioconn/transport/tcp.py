@@ -112,7 +112,9 @@ async def _resolve(host: str, port: int, *, device: str, path: str, progress: Pr
 async def _attempt(address: str, port: int) -> socket.socket:
     """A socket that is connected, and that forked children leave to us from its beginning."""
     with making:
-        sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+        # asyncio sends small writes at once (TCP_NODELAY) only where the protocol is named
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         keep(sock)
     try:
         sock.setblocking(False)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
@@ -128,12 +129,15 @@ def test_what_is_not_listed_is_out_of_reach(shared: Shared) -> None:
         wire.ask("credentials", on=shared.target("r1", "default"))
 
 
-def test_no_class_is_imported_because_a_peer_says_so(shared: Shared) -> None:
+def test_no_class_is_imported_because_a_peer_says_so(
+    shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     wire = shared.wire(shared.target("r1"))
-    assert "colorsys" not in sys.modules
+    (tmp_path / "no_such_class.py").write_text("Connection = None")
+    monkeypatch.syspath_prepend(str(tmp_path))
     with pytest.raises(UsageError, match="cannot be asked for by another process"):
-        wire.call("connect", cls="colorsys.Connection")
-    assert "colorsys" not in sys.modules
+        wire.call("connect", cls="no_such_class.Connection")
+    assert "no_such_class" not in sys.modules
     assert wire.call("connect", cls="unicon.Unicon").kind == "CliConnection"
 
 

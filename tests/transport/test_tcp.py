@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from aioconn.errors import HostUnreachable, Phase
+from aioconn.lab import Lab
 from aioconn.transport.base import Progress
 from aioconn.transport.tcp import connect_tcp, open_tcp
 from tests.transport.conftest import Record
@@ -186,3 +187,22 @@ async def test_cancelled_at_every_turn_with_several_addresses(monkeypatch: pytes
         assert len(served) > 5
         for peer in served:
             await peer.ended()
+
+
+@pytest.mark.parametrize("addresses", [["127.0.0.1"], ["127.0.0.2", "127.0.0.1"]])
+async def test_small_writes_are_sent_at_once(monkeypatch: pytest.MonkeyPatch, addresses: list[str]) -> None:
+    """On both sides: else each answer waits for an acknowledgement that is put off for 40 ms."""
+    async with Lab() as lab:
+        served = await lab.add("r1", protocols=("telnet",))
+        assert served.telnet_port is not None
+        resolve_to(monkeypatch, *addresses)
+        transport, _ = await connect_tcp(
+            asyncio.Protocol, "r1.lab", served.telnet_port, device="r1", path="con", progress=Progress()
+        )
+        while not served.connections:
+            await asyncio.sleep(0.001)
+        (session,) = served.connections
+        for end in (transport, session._transport):
+            sock = end.get_extra_info("socket")
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        transport.close()
