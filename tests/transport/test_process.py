@@ -21,9 +21,23 @@ async def run(argv: Sequence[str], record: Record) -> Stream:
     return await open_process(argv, record, device="r1", path="con", terminal=Terminal(), progress=Progress())
 
 
-def children() -> set[str]:
+def all_children() -> set[str]:
     with open(f"/proc/self/task/{os.getpid()}/children") as file:
         return set(file.read().split())
+
+
+@pytest.fixture(autouse=True)
+def here_before() -> None:
+    """Such as those that `multiprocessing` keeps."""
+    _here_before.clear()
+    _here_before.update(all_children())
+
+
+_here_before: set[str] = set()
+
+
+def children() -> set[str]:
+    return all_children() - _here_before
 
 
 async def test_cat_and_close() -> None:
