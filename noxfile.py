@@ -164,7 +164,7 @@ def desync(session: nox.Session) -> None:
 def processes(session: nox.Session) -> None:
     """Processes that share sessions, killed 500 times (AIOCONN_KILLS: so many), forked, interrupted; and tables."""
     install(session, "test")
-    session.run("pytest", "-m", "processes", "-s", "--timeout=1800", "tests/processes", *session.posargs)
+    session.run("pytest", "-m", "processes", "-s", "--timeout=1800", *session.posargs)
 
 
 @nox.session

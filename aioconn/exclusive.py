@@ -354,7 +354,7 @@ class Exclusivity:
             await future
         except BaseException:
             if future.done() and not future.cancelled():  # it had been handed over already
-                self.leave() if hold is None else hold.release()
+                self._take_back(hold)
             else:
                 self._forget(future)
                 self._hand_on()
@@ -373,9 +373,33 @@ class Exclusivity:
                     self._entries += 1
                 else:
                     self._grant(hold)
-                future.set_result(None)
-            self._forget(future)
+                self._forget(future)
+                self._tell(future, hold)
+            else:
+                self._forget(future)
         self._free = not self._owners and not waiters
+
+    def _tell(self, future: asyncio.Future[None], hold: Hold | None) -> None:
+        """Wake whoever was let in. He may wait at the loop that the device lived on before: it can be disconnected,
+        and asked for again, while somebody keeps it and others wait."""
+        loop = future.get_loop()
+        if loop is _running_loop():
+            future.set_result(None)
+            return
+
+        def tell() -> None:
+            if not future.done():
+                future.set_result(None)
+            else:  # cancelled meanwhile
+                self._take_back(hold)
+
+        try:
+            loop.call_soon_threadsafe(tell)
+        except RuntimeError:  # closed: nobody waits there any more
+            self._take_back(hold)
+
+    def _take_back(self, hold: Hold | None) -> None:
+        self.leave() if hold is None else hold.release()
 
     def _grant(self, hold: Hold) -> None:
         hold.live = True
@@ -401,6 +425,13 @@ class Exclusivity:
         waiter = self._waiters.pop(future, None)
         if waiter is not None:
             self._longest = max(self._longest, self.clock() - waiter[1])
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _told(hold: Hold) -> str:

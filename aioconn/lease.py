@@ -69,7 +69,7 @@ class Lease(Generic[C]):
                 f"the session taken at {self.place} was given back",
                 device=session.device,
                 path=session.via,
-                hint="use it inside `async with pool.acquire()`, or acquire another one",
+                hint="use it inside its block, or acquire() another one",
             )
         if not self.shared and asyncio.current_task() is not self.task:
             self.shared = True

@@ -12,8 +12,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ENOUGH = 50.0
@@ -22,6 +24,15 @@ ENOUGH = 50.0
 LISTENS = re.compile(
     r"(?P<name>[\w.-]+): process (?P<pid>\d+) holds the sessions of \d+ devices?, at (?P<path>/\S+)\n"
 )
+
+CONNECT = """
+from aioconn.sync import attach
+with attach() as testbed:
+    r1 = testbed["r1"]
+    r1.connect()
+    print(r1.execute("show alpha"), flush=True)
+"""
+"""A script that needs one login, and prints one line."""
 
 Process = subprocess.Popen[str]
 
@@ -119,3 +130,31 @@ def daemons_in(folder: Path) -> Iterator[Daemons]:
         yield daemons
     finally:
         daemons.close()
+
+
+@pytest.fixture
+def daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemons]:
+    """None yet. This process finds those that come."""
+    with daemons_in(tmp_path) as found:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", str(found.runtime))
+        yield found
+
+
+Aioconn = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def aioconn_here(
+    daemons: Daemons, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Aioconn:
+    """`aioconn` with these arguments, in this process."""
+    from aioconn.app.main import main
+
+    monkeypatch.chdir(daemons.folder)
+
+    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        code = main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
+
+    return call

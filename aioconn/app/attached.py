@@ -20,7 +20,7 @@ from aioconn.sync.finding import testbed_at
 from aioconn.sync.served import find
 
 CALLS_AT_ONCE = 48
-"""Threads, each with a wire of its own: a daemon has 64 for a process, and opens about so many sessions at a time."""
+"""Threads, each with a wire of its own; about so many sessions of a testbed are opened at a time anyway."""
 
 
 P = ParamSpec("P")

@@ -47,6 +47,9 @@ class Daemon:
         self._loop = asyncio.get_running_loop()
         self._changed = asyncio.Event()
         self._wires = 0
+        self._asked = 0  # for the status
+        self._used = 0  # calls for anything else, when the last wire was closed
+        self._quiet_since = time.monotonic()
         self._signal: int | None = None
         self._closing: asyncio.Future[Any] | None = None
 
@@ -94,6 +97,9 @@ class Daemon:
         wires = self._broker.wires if self._broker is not None else 0
         if wires != self._wires:
             self._wires = wires
+            if not wires and (used := self.broker.calls - self._asked) != self._used:
+                self._used = used
+                self._quiet_since = time.monotonic()
             with contextlib.suppress(RuntimeError):  # closed: this is the end
                 self._loop.call_soon_threadsafe(self._changed.set)
 
@@ -109,7 +115,7 @@ class Daemon:
             self._changed.clear()
             if self._signal is not None:
                 return signal.strsignal(self._signal) or f"signal {self._signal}"
-            left = self.idle_limit - self.broker.idle  # all of it while somebody is attached
+            left = self.idle_limit - self.idle  # all of it while somebody is attached
             if left <= 0:
                 return f"nobody was attached for {self.idle_limit:g} s"
             with contextlib.suppress(TimeoutError):
@@ -135,8 +141,22 @@ class Daemon:
         finally:
             self._claim.release()
 
+    @property
+    def idle(self) -> float:
+        """Seconds since the last process left that wanted more than to know the status."""
+        return 0.0 if self.broker.wires else time.monotonic() - self._quiet_since
+
     def about(self) -> dict[str, Any]:
-        """What the broker adds to its own numbers for whoever asks. For any thread."""
+        """What the broker adds to its own numbers for whoever asks, over a wire that does not count. For any thread."""
+        self._asked += 1
+        others = self.broker.wires > 1
+        return self._about(0.0 if others else time.monotonic() - self._quiet_since)
+
+    def status(self) -> Status:
+        """The same as `aioconn serve --status` gets from outside."""
+        return Status.of({**self.broker.statistics(), **self._about(self.idle)})
+
+    def _about(self, idle: float) -> dict[str, Any]:
         numbers = [device.manager.statistics() for device in self.testbed.devices.values()]
         return {
             "name": self.name,
@@ -145,13 +165,9 @@ class Daemon:
             "file": self.testbed.spec.source,
             "socket": self.broker.path,
             "started": round(self.started, 3),
-            "idle": round(self.broker.idle, 3),
+            "idle": round(idle, 3),
             "idle_limit": self.idle_limit,
             "devices": len(numbers),
             "connected": sum(it["connected"] > 0 for it in numbers),
             "sessions": sum(it["sessions_used"] for it in numbers),
         }
-
-    def status(self) -> Status:
-        """The same as `aioconn serve --status` gets from outside."""
-        return Status.of({**self.broker.statistics(), **self.about()})

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 
 from rich.console import Group
@@ -20,7 +21,7 @@ from aioconn.app.background import detach, end_process, launch
 from aioconn.app.daemon import IDLE, Daemon
 from aioconn.app.daemon_view import SETTLED, Board, Diary, Status, headline, processes, state
 from aioconn.app.exits import Exit
-from aioconn.app.loop import drive
+from aioconn.app.loop import drive, leave
 from aioconn.app.progress import Journal, Progress
 from aioconn.app.terminal import OutputClosed, Screen, abandon_stdout, write
 from aioconn.app.wording import complaint, count
@@ -92,6 +93,8 @@ async def serve(testbed: Testbed, claim: Claim, arguments: argparse.Namespace) -
             why = await daemon.ended()
         held = daemon.status().sessions
         progress.note(Text(f"{why}: closing {count(held, 'session')}"))
+    if arguments.program:
+        leave(Exit.OK)  # as long as signals are heard here: another one is not to end it in some other way
     return Exit.OK
 
 
@@ -183,9 +186,11 @@ def nothing_runs(arguments: argparse.Namespace) -> Exit:
 
 
 def status_of(card: Card) -> Status:
-    """Raises `BrokerGone` or `BrokerRefused`."""
+    """All but that we have asked. Raises `BrokerGone` or `BrokerRefused`."""
     estate = estate_of(card.address)
     try:
-        return Status.of(estate.ask(Target("broker"), "statistics"))
+        said = estate.ask(Target("broker"), "statistics")
+        others = [process for process in said["processes"] if process["pid"] != os.getpid()]
+        return Status.of({**said, "processes": others})
     finally:
         estate.close()

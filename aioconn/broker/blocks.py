@@ -173,7 +173,9 @@ class Opened:
         _take_turn(wire)
         try:
             if self.left:
-                raise UsedAfterRelease("it was left before", hint="enter the block again")
+                raise UsedAfterRelease(
+                    "it was given back, or left, before", hint="take another one, or enter it again"
+                )
             return converse(wire, asked, number)
         finally:
             wire.lock.release()
@@ -334,7 +336,9 @@ class RemoteBlock(Opened):
     @property
     def _itself(self) -> Target:
         if self.left:
-            raise UsedAfterRelease("it was left before", hint="enter the block again")
+            raise UsedAfterRelease(
+                "it was given back, or left, before", hint="take another one, or enter it again"
+            )
         return Target("entered", self.number)
 
     def leave(self) -> None:

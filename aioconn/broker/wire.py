@@ -243,7 +243,9 @@ class Wire:
         if sent:
             text += "; what was under way may have been executed"
         seen = str(error) if error is not None else None
-        hint = "its sessions have gone with it: load the testbed again, in a process that lives"
+        hint = "its sessions have gone with it: start it again (aioconn serve), or load the testbed in this process"
+        if isinstance(error, BlockingIOError | TimeoutError):  # what the system says to that is no news
+            seen, hint = None, "it may be stopped, or have too much to do: look at it, and call again"
         return BrokerGone(text, seen=seen, hint=hint, maybe_executed=sent)
 
 

@@ -98,7 +98,7 @@ class Iteration(Iterator[T], Generic[T]):
         steps = self._steps
         with self._turn:
             if self._marks is None:
-                self._marks = Marks()
+                self._marks = steps.marks = Marks()
                 steps.travel(steps.begin)
             elif not steps.finished:
                 steps.travel(steps.go_on)
@@ -138,7 +138,7 @@ class Entered(Generic[T]):
 
     def __init__(self, block: _Block[T]) -> None:
         self._block = block
-        self.marks = Marks()
+        self.marks = block.marks = Marks()
         block.belong_to(self)
 
     @property
@@ -168,11 +168,12 @@ class Entered(Generic[T]):
 class _Lasting(Visit):
     """What goes on at home between the steps of its thread, for as long as somebody there has the other end of it."""
 
-    __slots__ = ("_owner",)
+    __slots__ = ("_owner", "marks")
 
     def __init__(self, home: asyncio.AbstractEventLoop) -> None:
         super().__init__(home)
         self._owner: weakref.ref[Any] | None = None
+        self.marks: Marks | None = None
 
     @property
     def finished(self) -> bool:
@@ -182,7 +183,12 @@ class _Lasting(Visit):
     def belong_to(self, owner: object) -> None:
         """When nobody refers to `owner` any more, nobody will ask for another step."""
         # No finalizer, which would run each time, and swallow a Ctrl-C that comes just then.
-        self._owner = weakref.ref(owner, lambda _: self.forsake())
+        self._owner = weakref.ref(owner, lambda _: self._be_forgotten())
+
+    def _be_forgotten(self) -> None:
+        if self.marks is not None:  # what the thread asks from now on is no part of this
+            self.marks.take_away()
+        self.forsake()
 
     def _end(self) -> None:
         self._owner = None

@@ -136,15 +136,13 @@ def _leave_behind() -> None:
         if kept.is_there:
             numbers.add(number)
     _kept.clear()
-    epolls = _epolls(numbers) if numbers else {}
     for selector in list(_selectors):
-        for number in _registered(selector):
-            numbers.add(number)
-            epolls.pop(number, None)
+        numbers.update(_registered(selector))
     _selectors.clear()
-    for number, watched in epolls.items():
-        if not _make_private(number, watched):
-            numbers.add(number)
+    if numbers:
+        for number, watched in _epolls(numbers).items():
+            if not _make_private(number, watched):
+                numbers.add(number)
     _replace(numbers)
 
 
@@ -175,9 +173,11 @@ def _replace(numbers: set[int]) -> None:
 
 
 def _epolls(numbers: set[int]) -> dict[int, dict[int, int]]:
-    """The epolls that watch any of `numbers`, as a loop of somebody else's does, and what else they watch.
+    """The epolls of loops that are not ours, and what they watch besides `numbers`, with the events.
 
-    Whoever ran that loop may close it in the child, which would take what it registered out of its parent's, too.
+    A child shares them with its parent. When it closes such a loop, as the interpreter does with one that nobody runs,
+    what was registered is taken out for both: the parent's would never wake again. Those whose events bear no plain
+    numbers, as Python's and libuv's do, are of programs that we do not know.
     """
     found: dict[int, dict[int, int]] = {}
     try:
@@ -190,17 +190,22 @@ def _epolls(numbers: set[int]) -> dict[int, dict[int, int]]:
                 continue
             if os.readlink(f"/proc/self/fd/{number}") != "anon_inode:[eventpoll]":
                 continue
+            if number in numbers:
+                continue
             with open(f"/proc/self/fdinfo/{number}") as info:
-                watched = dict(_watched(info))
+                watched = list(_watched(info))
         except OSError:  # the one that listed the folder
             continue
-        if not numbers.isdisjoint(watched):
-            found[number] = {other: events for other, events in watched.items() if other not in numbers}
+        if all(plain for _, _, plain in watched):
+            found[number] = {other: events for other, events, _ in watched if other not in numbers}
     return found
 
 
-def _watched(info: Iterator[str]) -> Iterator[tuple[int, int]]:
-    """Numbers and events, of `tfd: 6 events: 19 data: 6 pos:0 ino:35c0f5 sdev:f` (proc(5), in hexadecimal)."""
+def _watched(info: Iterator[str]) -> Iterator[tuple[int, int, bool]]:
+    """Number, events, and whether the number is what an event will tell, which is half of `data` then.
+
+    A line: `tfd: 6 events: 19 data: 7f1000000006 pos:0 ino:35c0f5 sdev:f`, all but the number hexadecimal (proc(5)).
+    """
     for line in info:
         if not line.startswith("tfd:"):
             continue
@@ -208,7 +213,7 @@ def _watched(info: Iterator[str]) -> Iterator[tuple[int, int]]:
         number, inode = int(words[1]), int(words[words.index("ino") + 1], 16) if "ino" in words else None
         identity = _identity(number)
         if identity is not None and inode in (None, identity[1]):
-            yield number, int(words[3], 16)
+            yield number, int(words[3], 16), int(words[5], 16) & 0xFFFF_FFFF == number
 
 
 def _make_private(number: int, watched: dict[int, int]) -> bool:

@@ -7,11 +7,12 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from aioconn.errors import UsageError, nearest
 from aioconn.sync import finding
+from aioconn.sync.handle import Handles
 from aioconn.sync.reach import Local
 from aioconn.sync.redirected import Redirected
 from aioconn.sync.words import DeviceWords
@@ -101,9 +102,9 @@ class Device(DeviceWords):
         """Alias -> connection or pool."""
         device = self._at.local
         if device is None:
-            return MappingProxyType(self._at.ask("connections"))
+            return Handles(self._at.ask("connections"))
         live = device.manager.connections.copy()
-        return MappingProxyType(
+        return Handles(
             {alias: finding.of_connection(connection, device) for alias, connection in live.items()}
         )
 
@@ -128,9 +129,9 @@ class Device(DeviceWords):
         offered = (*current.services, *current.streams) if current is not None else ()
         if name in offered:
             return getattr(current, name)
-        raise AttributeError(
-            f"device {self.name!r} has no connection or service {name!r}: {nearest(name, {*connections, *offered})}"
-        )
+        known = {*connections, *offered}
+        hint = nearest(name, known) if known else "connect() it first"
+        raise AttributeError(f"device {self.name!r} has no connection or service {name!r}: {hint}")
 
     @contextlib.contextmanager
     def using_alias(self, name: str) -> Iterator[Any]:

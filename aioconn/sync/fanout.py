@@ -142,8 +142,8 @@ class _Chore:
         if failure is None:
             return self._value
         try:
-            if isinstance(failure, Exception):
-                raise failure
+            if isinstance(failure, Exception) and not isinstance(failure, StopIteration):
+                raise failure  # the others mean something in a coroutine
             raise RuntimeError(f"the work raised {type(failure).__name__}") from failure
         finally:
             del failure

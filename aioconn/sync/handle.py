@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
@@ -68,6 +68,27 @@ class Handle:
     def __repr__(self) -> str:
         thing = self._at.local
         return repr(thing) if thing is not None else f"<{self._at.words()}>"
+
+
+class Handles(Mapping[str, V]):
+    """Name -> handle. It changes with nothing, and pickles as handles do."""
+
+    __slots__ = ("_handles",)
+
+    def __init__(self, handles: Mapping[str, V]) -> None:
+        self._handles = dict(handles)
+
+    def __getitem__(self, name: str) -> V:
+        return self._handles[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handles)
+
+    def __len__(self) -> int:
+        return len(self._handles)
+
+    def __repr__(self) -> str:
+        return repr(self._handles)
 
 
 def _restored(address: Address, ref: Any) -> Any:

@@ -290,6 +290,9 @@ class Lent(Local):
         if self._estate.local:
             self._thing.release()
 
+    def words(self) -> str:
+        return "a session that was lent to the process that this one was forked from"
+
     def _elsewhere(self) -> Reach:
         raise UsageError(
             "this session was lent to the process that this one was forked from", hint="acquire() one"

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from types import MappingProxyType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from aioconn.errors import UnknownDevice, nearest
 from aioconn.sync import finding
 from aioconn.sync.devices import Device, Home, checked_home
+from aioconn.sync.handle import Handles
 from aioconn.sync.words import TestbedWords
 from aioconn.testbed import testbed as async_testbed
 
@@ -50,7 +51,7 @@ class Testbed(TestbedWords):
         for device in devices.values():
             device.belongs_to(self)
         self._by_alias = {device.alias: device for device in devices.values()}
-        self._devices = known = MappingProxyType(devices)
+        self._devices = known = Handles(devices)
         return known
 
     def elsewhere(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iteration[Any]:

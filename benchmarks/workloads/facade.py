@@ -16,6 +16,7 @@ from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile, require
 
 _WARM_UP = 0.1  # seconds
+_PATIENCE = 10.0
 _KINDS = {
     "immediate": "returns at once",
     "waiting": "waits a turn",
@@ -85,7 +86,7 @@ class Facade(Workload[CallClient]):
 
 def repeat(call: Call, threads: int, seconds: float, meter: Meter) -> tuple[Sequence[float], int]:
     """So many threads for so long: the seconds that each call took, ascending, and the shortest answer."""
-    start = threading.Barrier(threads)
+    start = threading.Barrier(threads, timeout=_PATIENCE)
 
     def caller() -> tuple[array[float], int]:
         took, least = array("d"), 1 << 30

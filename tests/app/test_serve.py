@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import json
 import os
@@ -15,7 +16,7 @@ import struct
 import subprocess
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,17 @@ import yaml
 from aioconn.app.daemon import Daemon
 from aioconn.app.exits import Exit
 from aioconn.app.main import main
+from aioconn.app.serve import status_of
 from aioconn.broker.client import estate_of
 from aioconn.broker.estate import Estate
 from aioconn.broker.frames import Target
+from aioconn.errors import BrokerGone
 from aioconn.lab import Faults
-from aioconn.sync.served import Claim
+from aioconn.sync.served import Claim, find
 from aioconn.testbed.testbed import load
-from tests.daemons import LISTENS, Daemons, daemons_in
+from tests.daemons import CONNECT, LISTENS, Aioconn, Daemons
 from tests.lab_thread import LabThread
 
-CONNECT = """
-from aioconn.sync import attach
-with attach() as testbed:
-    r1 = testbed["r1"]
-    r1.connect()
-    print(r1.execute("show alpha"), flush=True)
-"""
 WAIT = CONNECT + "    input()\n"
 
 
@@ -48,29 +44,6 @@ WAIT = CONNECT + "    input()\n"
 def lab(tmp_path: Path) -> Iterator[LabThread]:
     with LabThread(tmp_path) as running:
         yield running
-
-
-@pytest.fixture
-def daemons(tmp_path: Path) -> Iterator[Daemons]:
-    with daemons_in(tmp_path) as running:
-        yield running
-
-
-Aioconn = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def aioconn(daemons: Daemons, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> Aioconn:
-    """A command that finds the daemons, in this process."""
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(daemons.runtime))
-    monkeypatch.chdir(daemons.folder)
-
-    def call(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-        code = main([str(argument) for argument in arguments])
-        said = capsys.readouterr()
-        return subprocess.CompletedProcess(arguments, code, said.out, said.err)
-
-    return call
 
 
 def add(lab: LabThread, *names: str, **options: Any) -> None:
@@ -89,95 +62,6 @@ def test_one_login_for_all_scripts(lab: LabThread, daemons: Daemons) -> None:
         assert (ran.returncode, ran.stdout, ran.stderr) == (0, "one of r1\n", "")
     assert lab["r1"].logins == 1
     assert lab["r1"].sessions == 1
-
-
-def test_run_attached(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
-    add(lab, "r1", "r2")
-    daemons.serve("-t", lab.file)
-    for arguments in (
-        ["--attach", "show alpha"],
-        ["--attach", "lab", "show alpha"],
-        ["show alpha", "--attach"],
-    ):
-        ran = aioconn("run", *arguments)
-        assert ran.returncode == Exit.OK, ran.stderr
-        assert sorted(ran.stdout.splitlines()) == ["r1: one of r1", "r2: one of r2"]
-        assert ran.stderr.startswith("2 devices: 2 ok in ")
-    assert (lab.logins, lab.sessions) == (2, 2)
-
-
-def test_run_attached_and_some_fail(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
-    add(lab, "r1")
-    add(lab, "r2", faults=Faults(wrong_password=True))
-    daemons.serve("-t", lab.file)
-    ran = aioconn("run", "--attach", "show alpha", "show nonsense", "show alpha", "--json", "-v")
-    assert ran.returncode == Exit.FAILED
-    found = {value["device"]: value for value in map(json.loads, ran.stdout.splitlines())}
-    assert [it["output"] for it in found["r1"]["outputs"]] == ["one of r1"]
-    assert found["r1"]["error"]["type"] == "CommandRejected"
-    assert found["r2"]["error"]["type"] == "AuthenticationFailed"
-    assert "r1 via vty: show alpha took" in ran.stderr
-
-
-def test_run_attached_chooses(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
-    add(lab, "core-1", "core-2", "leaf-1")
-    daemons.serve("-t", lab.file)
-    ran = aioconn("run", "--attach", "show alpha", "-d", "core-*", "--limit", "1")
-    assert [line.partition(":")[0] for line in ran.stdout.splitlines()] == ["core-1", "core-2"]
-    assert lab["leaf-1"].logins == 0
-    ran = aioconn("run", "--attach", "show alpha", "-d", "core-3")
-    assert (ran.returncode, ran.stdout) == (Exit.USAGE, "")
-    assert "no device matches 'core-3' -> did you mean" in ran.stderr
-
-
-def test_run_attached_by_another_path(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
-    lab.add("r1", commands={"show alpha": "one\n"})
-    daemons.serve("-t", lab.file)
-    for arguments in ([], ["--via", "vty"], ["--via", "vty"], ["--via", "cli"], []):
-        ran = aioconn("run", "--attach", "show alpha", *arguments)
-        assert (ran.returncode, ran.stdout) == (Exit.OK, "r1: one\n"), ran.stderr
-    assert lab["r1"].logins == 2
-    assert aioconn("run", "--attach", "show alpha", "--via", "vtx").returncode == Exit.USAGE
-
-
-def test_run_attached_to_more_than_there_are_wires(
-    lab: LabThread, daemons: Daemons, aioconn: Aioconn
-) -> None:
-    lab.add_many([f"r{number}" for number in range(100)], protocols=["telnet"])
-    daemons.serve("-t", lab.file)
-    for _ in range(2):
-        ran = aioconn("run", "--attach", "show clock", "--json")
-        assert ran.returncode == Exit.OK, ran.stderr
-        assert len(ran.stdout.splitlines()) == 100
-    assert lab.logins == 100
-
-
-def test_nothing_to_attach_to(daemons: Daemons, aioconn: Aioconn) -> None:
-    ran = aioconn("run", "--attach", "show alpha")
-    assert (ran.returncode, ran.stdout) == (Exit.USAGE, "")
-    assert "no daemon runs" in ran.stderr
-    assert "aioconn serve -t FILE" in ran.stderr
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_run_leaves_sessions_in_step(
-    lab: LabThread, daemons: Daemons, number: int, aioconn: Aioconn
-) -> None:
-    names = [f"r{index}" for index in range(1, 6)]
-    add(lab, *names, faults=Faults(hang_on="show beta"))
-    daemons.serve("-t", lab.file)
-    assert aioconn("run", "--attach", "show alpha").returncode == Exit.OK
-    process = daemons.start("-m", "aioconn", "run", "--attach", "show beta")
-    assert lab.wait_for(lambda: lab.typed("beta") == 5, 20)
-    started = time.monotonic()
-    out, err = daemons.end(process, number)
-    assert time.monotonic() - started < 5
-    assert (process.returncode, out) == (128 + number, "")
-    assert "5 devices: 0 ok, 5 not finished" in err
-    assert "Traceback" not in err
-    ran = aioconn("run", "--attach", "show alpha")
-    assert sorted(ran.stdout.splitlines()) == [f"{name}: one of {name}" for name in names], ran.stderr
-    assert lab.sessions == 5
 
 
 def test_a_killed_script_leaves_its_session_usable(lab: LabThread, daemons: Daemons) -> None:
@@ -206,10 +90,10 @@ def test_the_script_of_the_page(lab: LabThread, daemons: Daemons) -> None:
 # ---------------------------------------------------------------------- names
 
 
-def test_a_name_is_taken_once(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
+def test_a_name_is_taken_once(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab)
     first = daemons.serve("-t", lab.file)
-    second = aioconn("serve", "-t", lab.file)
+    second = aioconn_here("serve", "-t", lab.file)
     assert (second.returncode, second.stdout) == (Exit.USAGE, "")
     assert f"a daemon 'lab' runs already, process {first.pid}, with {lab.file}" in second.stderr
     assert "--stop --name lab" in second.stderr
@@ -218,11 +102,11 @@ def test_a_name_is_taken_once(lab: LabThread, daemons: Daemons, aioconn: Aioconn
     assert daemons.files == [f"{name}.{it}" for name in ("lab", "other") for it in ("lock", "sock", "token")]
 
 
-def test_what_a_dead_one_left_is_taken_over(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
+def test_what_a_dead_one_left_is_taken_over(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab)
     daemons.end(daemons.serve("-t", lab.file), signal.SIGKILL)
     assert daemons.files == ["lab.lock", "lab.sock", "lab.token"]
-    assert aioconn("serve", "--status").returncode == Exit.FAILED
+    assert aioconn_here("serve", "--status").returncode == Exit.FAILED
     assert daemons.script(CONNECT).returncode == 1
     daemons.serve("-t", lab.file)
     assert daemons.script(CONNECT).stdout == "one of r1\n"
@@ -261,10 +145,12 @@ def test_usage_errors(arguments: list[str], said: str, capsys: Any) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_closes_everything(lab: LabThread, daemons: Daemons, number: int, aioconn: Aioconn) -> None:
+def test_a_signal_closes_everything(
+    lab: LabThread, daemons: Daemons, number: int, aioconn_here: Aioconn
+) -> None:
     add(lab, "r1", "r2")
     daemon = daemons.serve("-t", lab.file)
-    aioconn("run", "--attach", "show alpha")
+    aioconn_here("run", "--attach", "show alpha")
     assert lab.sessions == 2
     _, err = daemons.end(daemon, number)
     assert daemon.returncode == Exit.OK
@@ -319,38 +205,54 @@ async def test_it_ends_when_the_last_one_has_left(
     assert daemons.files == []
 
 
-def test_stop(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
+async def test_asking_for_the_status_is_no_use(
+    lab: LabThread, daemons: Daemons, aioconn_here: Aioconn
+) -> None:
+    add(lab)
+    async with Daemon(load(lab.file, loop="shared"), Claim("lab"), idle=0.5, estate=Estate()) as daemon:
+        ended = asyncio.create_task(daemon.ended())
+        deadline = time.monotonic() + 20
+        seen = []
+        while not ended.done() and time.monotonic() < deadline:
+            with contextlib.suppress(BrokerGone):
+                seen.append((await asyncio.to_thread(status_of, find("lab"))).idle)
+        assert ended.done()
+    assert len(seen) > 1
+    assert seen == sorted(seen)
+
+
+def test_stop(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab)
     daemon = daemons.serve("-t", lab.file)
     daemons.script(CONNECT)
-    ran = aioconn("serve", "--stop")
+    ran = aioconn_here("serve", "--stop")
     assert (ran.returncode, ran.stdout) == (Exit.OK, f"lab: process {daemon.pid} has ended\n")
     assert lab.sessions == 0
     assert daemons.files == []
-    ran = aioconn("serve", "--stop")
+    ran = aioconn_here("serve", "--stop")
     assert (ran.returncode, ran.stdout, ran.stderr) == (Exit.FAILED, "", "aioconn: no daemon runs\n")
 
 
-def test_stop_wants_to_know_which(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
+def test_stop_wants_to_know_which(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab)
     first, second = (daemons.serve("-t", lab.file, "--name", name) for name in ("one", "two"))
-    ran = aioconn("serve", "--stop")
+    ran = aioconn_here("serve", "--stop")
     assert (ran.returncode, ran.stdout) == (Exit.USAGE, "")
     assert "2 daemons run -> name one of them: one, two" in ran.stderr
-    assert aioconn("serve", "--stop", "--name", "three").returncode == Exit.FAILED
-    assert aioconn("serve", "--stop", "--name", "two").returncode == Exit.OK
+    assert aioconn_here("serve", "--stop", "--name", "three").returncode == Exit.FAILED
+    assert aioconn_here("serve", "--stop", "--name", "two").returncode == Exit.OK
     assert (first.poll(), second.wait(5)) == (None, Exit.OK)
 
 
 # ---------------------------------------------------------------------- what it says
 
 
-def test_status(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
+def test_status(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab, "r1", "r2")
     daemon = daemons.serve("-t", lab.file)
     script = daemons.start("-c", WAIT, stdin=subprocess.PIPE)
     assert daemons.line_of(script) == "one of r1\n"
-    ran = aioconn("serve", "--status", "--json")
+    ran = aioconn_here("serve", "--status", "--json")
     value = json.loads(ran.stdout)
     assert set(value) == {
         "name", "pid", "testbed", "file", "socket", "started", "idle", "idle_limit",
@@ -358,9 +260,8 @@ def test_status(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
     }  # fmt: skip
     assert (value["name"], value["pid"], value["file"]) == ("lab", daemon.pid, str(lab.file))
     assert (value["devices"], value["connected"], value["sessions"]) == (2, 1, 1)
-    mine = [process for process in value["processes"] if process["pid"] == script.pid]
-    assert [process["busy"] for process in mine] == [None]
-    text = aioconn("serve", "--status").stdout
+    assert [(process["pid"], process["busy"]) for process in value["processes"]] == [(script.pid, None)]
+    text = aioconn_here("serve", "--status").stdout
     assert text.startswith(
         f"lab: process {daemon.pid} holds the sessions of 2 devices, at {daemons.private}/lab.sock"
     )
@@ -369,8 +270,8 @@ def test_status(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
     script.communicate("\n")
 
 
-def test_no_status(daemons: Daemons, aioconn: Aioconn) -> None:
-    ran = aioconn("serve", "--status", "--json")
+def test_no_status(daemons: Daemons, aioconn_here: Aioconn) -> None:
+    ran = aioconn_here("serve", "--status", "--json")
     assert (ran.returncode, ran.stdout, ran.stderr) == (Exit.FAILED, "", "aioconn: no daemon runs\n")
 
 
@@ -442,7 +343,7 @@ def read_until(screen: Any, *texts: str) -> str:
 # ---------------------------------------------------------------------- in the background
 
 
-def test_in_the_background(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
+def test_in_the_background(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab)
     ran = daemons.aioconn("serve", "-t", lab.file, "--background")
     assert (ran.returncode, ran.stderr) == (Exit.OK, "")
@@ -456,7 +357,7 @@ def test_in_the_background(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -
         assert (again.returncode, again.stdout) == (Exit.USAGE, "")
         assert f"a daemon 'lab' runs already, process {pid}" in again.stderr
     finally:
-        assert aioconn("serve", "--stop").returncode == Exit.OK
+        assert aioconn_here("serve", "--stop").returncode == Exit.OK
     assert lab.sessions == 0
 
 
@@ -499,7 +400,7 @@ with socket.socket(socket.AF_UNIX) as wire:
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
 )
-def test_another_user_stays_outside(lab: LabThread, daemons: Daemons, aioconn: Aioconn) -> None:
+def test_another_user_stays_outside(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab)
     daemon = daemons.serve("-t", lab.file)
     card = (daemons.private / "lab.token").read_text()
@@ -513,7 +414,7 @@ def test_another_user_stays_outside(lab: LabThread, daemons: Daemons, aioconn: A
     ran = daemons.run("-c", STRANGER, card)
     assert ran.stdout in ("BrokerRefused\n", "BrokerGone\n"), ran.stderr
     daemons.private.chmod(0o700)
-    said = json.loads(aioconn("serve", "--status", "--json").stdout)
+    said = json.loads(aioconn_here("serve", "--status", "--json").stdout)
     assert said["calls"] == 1  # the one that asked
     assert daemon.poll() is None
 

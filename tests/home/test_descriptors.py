@@ -189,13 +189,22 @@ class TestSelectors:
             right.send(b"x")
             assert foreign.poll(ENOUGH) == [(left.fileno(), select.EPOLLIN)]
 
-    def test_an_epoll_that_watches_nothing_of_ours_is_left_alone(self, pair: Pair):
+    def test_so_does_one_that_watches_nothing_of_ours(self, pair: Pair):
         ours, theirs = pair
         keep(ours)
         with select.epoll() as foreign:
             foreign.register(theirs, select.EPOLLIN)
             in_child(lambda: foreign.unregister(theirs))
             ours.send(b"x")
+            assert foreign.poll(0) == [(theirs.fileno(), select.EPOLLIN)]
+
+    def test_where_nothing_is_kept_everything_stays_as_it_is(self, pair: Pair):
+        _, theirs = pair
+        descriptors._kept.clear()
+        with select.epoll() as foreign:
+            foreign.register(theirs, select.EPOLLIN)
+            in_child(lambda: foreign.unregister(theirs))
+            pair[0].send(b"x")
             assert foreign.poll(0) == []
 
 

@@ -23,7 +23,7 @@ from aioconn.errors import (
 from aioconn.lab import Faults
 from aioconn.sync import attach, fan_out
 from aioconn.sync.served import Card, Claim, find, name_for, running
-from tests.daemons import Daemons, Process, daemons_in
+from tests.daemons import Daemons, Process
 from tests.lab_thread import LabThread
 
 
@@ -33,22 +33,18 @@ def lab(tmp_path: Path) -> Iterator[LabThread]:
         yield running
 
 
-@pytest.fixture
-def daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemons]:
-    """This process finds them as well."""
-    with daemons_in(tmp_path) as running_here:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", str(running_here.runtime))
-        yield running_here
-        for card in cards:
-            estate_of(card.address).close()
-        cards.clear()
+@pytest.fixture(autouse=True)
+def ended(daemons: Daemons) -> Iterator[None]:
+    """The wires of this process are closed, as a script's are by its end."""
+    yield
+    while cards:
+        estate_of(cards.pop().address).close()
 
 
 cards: list[Card] = []
 
 
 def attached(name: str | None = None) -> Any:
-    """Whose wires are closed in the end, as a script's are by its end."""
     testbed = attach(name)
     cards.append(find(name))
     return testbed

@@ -239,6 +239,19 @@ def test_calls_between_the_pieces_of_a_stream_pass_exclusive_work_that_waits(
     assert results == [None]
 
 
+def test_a_stream_that_is_left_early_is_nothing_that_the_thread_is_inside_of(
+    lab: LabThread, r1: Device
+) -> None:
+    """It is brought back in step first, and then the thread is alone: it does not wait for itself."""
+    lab["r1"].faults = Faults(byte_at_a_time=16)
+    r1.connect()
+    for _ in r1.stream("show version"):
+        break
+    with r1.exclusive(timeout=ENOUGH):
+        lab["r1"].faults = Faults()
+        assert "UTC" in r1.execute("show clock", timeout=ENOUGH)
+
+
 def test_a_device_on_its_own(lab: LabThread) -> None:
     lab.add("r1", protocols=("ssh",))
     keys = lab.testbed()["devices"]["r1"]

@@ -47,6 +47,21 @@ def test_bound_methods_go_with_their_handle(r1: Device) -> None:
     assert "UTC" in there_and_back(r1.default.execute)("show clock")
 
 
+def test_all_of_them_by_name_go_as_well(r1: Device) -> None:
+    assert r1.testbed is not None
+    r1.connect()
+    devices, connections = r1.testbed.devices, r1.connections
+    assert there_and_back(devices) == devices == {"r1": r1, "r2": r1.testbed["r2"]}
+    assert there_and_back(connections) == connections == {"default": r1.default}
+    assert repr(connections) == f"{{'default': {r1.default!r}}}"
+    assert not hasattr(devices, "__setitem__")
+
+
+def test_before_something_is_connected_the_hint_is_to_connect(r1: Device) -> None:
+    with pytest.raises(AttributeError, match=r"no connection or service 'default': connect\(\) it first"):
+        _ = r1.default
+
+
 def test_equality_is_about_the_thing(r1: Device) -> None:
     testbed = r1.testbed
     assert testbed is not None
