@@ -272,6 +272,11 @@ class Forker:
             self._complaints.write(f"in a child by {how}", told)
             process.kill()
         process.join(LONG)
+        # Another thread of this process may have been told of its end, and not yet have come to writing that down:
+        # multiprocessing asks after all children whenever it starts one.
+        until = time.monotonic() + 1.0
+        while process.exitcode is None and time.monotonic() < until:
+            time.sleep(0.01)
         if process.exitcode is None:
             self._complaints.write("does not end", how)
             parent.ask_where(process.pid or 0)

@@ -93,8 +93,9 @@ def fork(work: Callable[[], object], complaints: Complaints) -> int:
 
 def ask_where(pid: int) -> None:
     """Have a child that hangs show where, on the parent's stderr, if it was forked and Python still runs in it."""
-    os.kill(pid, signal.SIGUSR1)
-    time.sleep(0.5)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGUSR1)
+        time.sleep(0.5)
 
 
 def say(report: dict[str, Any]) -> None:
