@@ -509,7 +509,8 @@ class ConnectionManager:
             failures = [error for error in errors if isinstance(error, Exception)]
             await self._admission.links.close()
             await self._jump.close()
-            self._residence.leave()
+            if not self._openings:  # else somebody connects it meanwhile, here, and that one's close leaves
+                self._residence.leave()
         if failures:
             raise ExceptionGroup(f"{self._name}: {len(failures)} connections failed to close", failures)
 

@@ -59,6 +59,7 @@ class Estate:
         self.broker: Broker | None = None
         """What listens, once there is an address."""
         self._why_not: Exception | None = None
+        self._stopped = False  # until something else is shared, or somebody asks for the address
         self._address: Address | None = None
         self._lock = Lock()  # of the broker, for as long as it takes to start one
         self._books = Lock()
@@ -90,6 +91,7 @@ class Estate:
                     key = next(self._numbers)
                     self._things[key] = thing
                     self._keys[thing] = key
+                    self._stopped = False
         return key
 
     def find(self, key: int) -> Testbed | Device | None:
@@ -146,6 +148,7 @@ class Estate:
         broker.start()
         self._address = broker.address
         self.broker = broker
+        self._stopped = False
         return broker
 
     def _known_address(self) -> Address:
@@ -159,11 +162,13 @@ class Estate:
     def stop(self) -> None:
         """Listen no more: who is connected hears it at once. A plain function, for any thread; may be repeated.
 
-        What is asked for the address afterwards begins anew, at another one.
+        A fork does not change that. What is asked for the address afterwards, or given something else to share, begins
+        anew, at another one.
         """
         if not self.local:
             return
         with self._lock:
+            self._stopped = True
             broker, self.broker, self._address = self.broker, None, None
         if broker is not None:
             broker.stop()
@@ -172,7 +177,7 @@ class Estate:
 
     def prepare_fork(self) -> None:
         """Before this process is forked: what is shared has to be within reach of the child. Raises nothing."""
-        if not self.local or self.broker is not None or self.empty:
+        if not self.local or self.broker is not None or self._stopped or self.empty:
             return
         if not self._lock.acquire(timeout=FORK_PATIENCE):
             return

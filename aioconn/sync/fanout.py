@@ -8,6 +8,7 @@ threads. Devices that belong to another process are worked on there.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import inspect
 import threading
@@ -15,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mappin
 from typing import TYPE_CHECKING, Any
 
 from aioconn import fanout
-from aioconn.errors import SessionError, UsageError
+from aioconn.errors import SessionError, UnknownAlias, UsageError
 from aioconn.fanout import LIMIT, TIMEOUT, Reachable
 from aioconn.home import Leash, homes, iterate_from_thread
 from aioconn.residence import lodging
@@ -185,17 +186,25 @@ class _Elsewhere:
         return self._opened
 
     async def connect(self, *, via: str | None = None, timeout: float | None = None) -> None:
-        def connect(device: Device) -> bool:
+        def connect(device: Device) -> None:
             if via is None and device.is_connected():
-                return False
+                return
+            self._opened = True  # to be closed again also if this ends before it is known what became of it
             device.connect(via=via, timeout=timeout)
-            return True
 
-        self._opened = await _Chore(self._device, connect, self._context).done()
+        try:
+            await _Chore(self._device, connect, self._context).done()
+        except Exception:
+            self._opened = False
+            raise
 
     async def disconnect(self, alias: str | None = None) -> None:
+        def disconnect(device: Device) -> None:
+            with contextlib.suppress(UnknownAlias):  # it did not come about
+                device.disconnect(alias)
+
         self._opened = False
-        await _Chore(self._device, lambda device: device.disconnect(alias), self._context).done()
+        await _Chore(self._device, disconnect, self._context).done()
 
     async def execute(self, command: Any, *, timeout: float | None = None) -> Any:
         work = lambda device: device.execute(command, timeout=timeout)  # noqa: E731

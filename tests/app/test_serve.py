@@ -358,7 +358,7 @@ def test_in_the_background(lab: LabThread, daemons: Daemons, aioconn_here: Aioco
         assert f"a daemon 'lab' runs already, process {pid}" in again.stderr
     finally:
         assert aioconn_here("serve", "--stop").returncode == Exit.OK
-    assert lab.sessions == 0
+    assert lab.wait_for(lambda: lab.sessions == 0)
 
 
 def test_what_is_wrong_in_the_background_is_told(daemons: Daemons, tmp_path: Path) -> None:

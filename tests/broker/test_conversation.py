@@ -11,6 +11,7 @@ import pytest
 
 from aioconn.broker.frames import Call, Frame, Leave, Next, Target
 from aioconn.errors import AioconnError, UsedAfterRelease
+from aioconn.lab import Faults
 from aioconn.results import Output
 from tests.broker.caller import WasCancelled, Wire
 from tests.broker.conftest import Shared
@@ -115,6 +116,7 @@ class Talk:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_question_has_one_answer(shared: Shared, seed: int) -> None:
+    shared.lab.lab["r1"].faults = Faults(latency=0.003)  # so that there is a middle of a command
     good = shared.connect("r1", pool_size=2)
     pool = shared.target("r1", "default")
     talk = Talk(shared, random.Random(seed))

@@ -257,6 +257,24 @@ def test_nothing_is_started_for_nothing(runtime: Path) -> None:
     assert threading.active_count() == before
 
 
+def test_what_was_stopped_stays_so_until_there_is_something_else_to_share(runtime: Path) -> None:
+    estate, kept = Estate(), device()
+    estate.enroll(kept)
+    estate.stop()
+    assert "does not listen" in Child(lambda: str(_error(estate.address))).result()
+    assert estate.broker is None
+    another = device()
+    target = Target("device", estate.enroll(another))
+
+    def ask() -> Any:
+        with Wire(estate.address(), target) as wire:
+            return wire.ask("name")
+
+    assert Child(ask).result() == another.name
+    assert estate.broker is not None
+    estate.stop()
+
+
 def test_a_fork_survives_a_broker_that_cannot_start(
     folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

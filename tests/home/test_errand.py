@@ -8,6 +8,7 @@ import gc
 import random
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -413,7 +414,11 @@ class TestCallerWhoIsGone:
 
 
 def forget_the_destroyed(audit: LoopErrors) -> None:
-    """What asyncio says of tasks whose loop was closed over them."""
+    """What asyncio says of tasks whose loop was closed over them, when the threads that called have let go of them."""
+    until = time.monotonic() + 1.0
+    while not audit.seen and time.monotonic() < until:
+        gc.collect()
+        time.sleep(0.01)
     gc.collect()
     assert all("was destroyed but it is pending" in text for text in audit.seen)
     audit.seen.clear()
