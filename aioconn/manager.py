@@ -447,6 +447,10 @@ class ConnectionManager:
         open_ = any(connection.state is not State.NEW for connection in list(self._connections.values()))
         return not open_ and not self._openings
 
+    def _is_all_closed(self) -> bool:
+        states = [connection.state for connection in list(self._connections.values())]
+        return not self._openings and all(state in (State.NEW, State.CLOSED) for state in states)
+
     def _neighbour(self) -> Residence | None:
         """Where the jump host lives whose link carries this device's."""
         for path in self.device.paths.values():
@@ -488,11 +492,13 @@ class ConnectionManager:
 
     async def destroy_all(self) -> None:
         """The same, and forget every alias."""
+        doomed = list(self._connections.items())
         try:
             await self.disconnect_all()
         finally:
-            self._connections.clear()
-            self._fingerprints.clear()
+            for alias, connection in doomed:
+                if self._connections.get(alias) is connection:
+                    self._forget(alias)
 
     async def _close_all(self, closers: list[Callable[[], Any]]) -> None:
         tasks = [asyncio.ensure_future(closer()) for closer in closers]
@@ -507,9 +513,11 @@ class ConnectionManager:
         finally:
             errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
             failures = [error for error in errors if isinstance(error, Exception)]
-            await self._admission.links.close()
-            await self._jump.close()
-            if not self._openings:  # else somebody connects it meanwhile, here, and that one's close leaves
+            # What somebody has connected meanwhile lives on, here, and its own close does the rest.
+            if self._is_all_closed():
+                await self._admission.links.close()
+                await self._jump.close()
+            if self._is_all_closed():
                 self._residence.leave()
         if failures:
             raise ExceptionGroup(f"{self._name}: {len(failures)} connections failed to close", failures)

@@ -187,6 +187,36 @@ async def test_host_keys_are_remembered_by_many_loops_at_once(fleet: Any, lab: L
     assert len(store.read_text().splitlines()) == 8
 
 
+@pytest.mark.parametrize("word", ["disconnect_all", "destroy_all"])
+async def test_what_is_connected_while_all_is_closed_lives_on(
+    fleet: Any, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """On the same loop, and with its link; nothing of it is forgotten."""
+    (r1,) = (await fleet(1, loop="own", protocols=("ssh",))).devices.values()
+    one = await r1.connect(alias="one")
+    home, goes, close = r1.manager.loop, threading.Event(), one._close
+
+    async def take_leave() -> None:
+        while not goes.is_set():
+            await asyncio.sleep(0.001)
+        await close()
+
+    monkeypatch.setattr(one, "_close", take_leave)
+    closing = asyncio.create_task(getattr(r1, word)())
+    while one.connected:
+        await asyncio.sleep(0.001)
+    two = await r1.connect(alias="two")
+    goes.set()
+    await closing
+    assert r1.manager.loop is home
+    assert r1["two"] is two
+    assert "Version" in await r1.two.execute("show version", timeout=5)
+    assert two.connected
+    await r1.destroy_all()
+    assert r1.manager.loop is None
+    assert not r1.connections
+
+
 async def test_an_unknown_kind_of_loop() -> None:
     wrong: Any = "mine"
     with pytest.raises(UsageError, match="caller, own, shared"):
