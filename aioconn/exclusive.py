@@ -191,7 +191,17 @@ class Exclusivity:
     The coroutines wait without a limit: the caller sets the deadline. Cancelled, they leave nothing behind.
     """
 
-    __slots__ = ("_entries", "_free", "_longest", "_owners", "_shared", "_waiters", "clock", "device")
+    __slots__ = (
+        "_entries",
+        "_free",
+        "_longest",
+        "_owners",
+        "_shared",
+        "_waiters",
+        "clock",
+        "device",
+        "on_idle",
+    )
 
     def __init__(self, device: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.device = device
@@ -203,6 +213,8 @@ class Exclusivity:
         self._waiters: OrderedDict[asyncio.Future[None], tuple[Hold | None, float]] = OrderedDict()
         self._free = True  # nobody works or waits exclusively: what the way of every call looks at
         self._longest = 0.0
+        self.on_idle: Callable[[], None] | None = None
+        """Called once, when nobody works or waits any more; whoever sets it looks at `idle` first."""
 
     # ------------------------------------------------------------------ calls
 
@@ -223,8 +235,11 @@ class Exclusivity:
         if not self._entries:
             raise UsageError("left more often than entered", device=self.device)
         self._entries -= 1
-        if not self._entries and self._waiters:
-            self._hand_on()
+        if not self._entries:
+            if self._waiters:
+                self._hand_on()
+            elif self.on_idle is not None:
+                self._tell_if_idle()
 
     # ------------------------------------------------------------------ holds
 
@@ -276,6 +291,11 @@ class Exclusivity:
     @property
     def waiting(self) -> int:
         return len(self._waiters)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody works, keeps anything or waits."""
+        return not (self._entries or self._shared or self._owners or self._waiters)
 
     def blockers(self) -> str:
         """Whom the running code would wait for, in one line, for errors."""
@@ -358,6 +378,8 @@ class Exclusivity:
             else:
                 self._forget(future)
                 self._hand_on()
+                if self.on_idle is not None:
+                    self._tell_if_idle()
             raise
 
     def _hand_on(self) -> None:
@@ -419,6 +441,14 @@ class Exclusivity:
             del self._shared[hold]
             if self._waiters:
                 self._hand_on()
+        if self.on_idle is not None:
+            self._tell_if_idle()
+
+    def _tell_if_idle(self) -> None:
+        if self.idle:
+            on_idle, self.on_idle = self.on_idle, None
+            if on_idle is not None:
+                on_idle()
 
     def _forget(self, future: asyncio.Future[None]) -> None:
         """Nobody waits for this any more."""

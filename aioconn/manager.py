@@ -517,10 +517,19 @@ class ConnectionManager:
             if self._is_all_closed():
                 await self._admission.links.close()
                 await self._jump.close()
-            if self._is_all_closed():
-                self._residence.leave()
+            self._leave_home()
         if failures:
             raise ExceptionGroup(f"{self._name}: {len(failures)} connections failed to close", failures)
+
+    def _leave_home(self) -> None:
+        """Once nothing lives there: nor anybody who keeps the device, or waits for it, and gives back at this loop."""
+        exclusivity = self._admission.exclusivity
+        if not self._is_all_closed():
+            return
+        if exclusivity.idle:
+            self._residence.leave()
+        else:
+            exclusivity.on_idle = self._leave_home
 
     # ------------------------------------------------------------------ what the admission asks for
 

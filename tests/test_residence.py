@@ -217,6 +217,27 @@ async def test_what_is_connected_while_all_is_closed_lives_on(
     assert not r1.connections
 
 
+async def test_who_keeps_a_device_keeps_its_home(fleet: Any) -> None:
+    """Or what he gives back would be given to a loop that has ended, and be kept for ever."""
+    (r1,) = (await fleet(1, loop="own")).devices.values()
+    await r1.connect()
+    home = r1.manager.loop
+    async with r1.exclusive():
+        await r1.disconnect_all()
+        waiter = asyncio.create_task(r1.connect(alias="two"))
+        await asyncio.sleep(0.01)
+        assert r1.manager.loop is home
+    await waiter
+    assert "Version" in await r1.two.execute("show version", timeout=5)
+    async with r1.exclusive(timeout=5):
+        await r1.disconnect_all()
+    async with asyncio.timeout(5):
+        while r1.manager.loop is not None:
+            await asyncio.sleep(0.001)
+    numbers = r1.manager.statistics()["exclusive"]
+    assert (numbers["shared"], numbers["exclusive"], numbers["waiting"]) == (0, 0, 0)
+
+
 async def test_an_unknown_kind_of_loop() -> None:
     wrong: Any = "mine"
     with pytest.raises(UsageError, match="caller, own, shared"):
