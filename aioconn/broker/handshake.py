@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """How two processes make sure of each other before they say anything else.
 
-Both know a token of 32 random bytes, and neither ever sends it: each proves that it has it by an HMAC over a nonce of
-its own, one of the other's, the version and the part it plays. A recording of an earlier handshake is worth nothing,
-because the nonces are new, and an answer cannot be reflected, because the parts differ.
+Both know a token of 32 random bytes, and neither ever sends it: each proves that it has it by a keyed hash (BLAKE2b,
+RFC 7693) of a nonce of its own, one of the other's, the version and the part it plays. A recording of an earlier
+handshake is worth nothing, because the nonces are new, and an answer cannot be reflected, because the parts differ.
 """
 
 from __future__ import annotations
 
-import hmac
+import hashlib
 import os
 import secrets
 import socket
@@ -35,6 +35,7 @@ TIMEOUT = 5.0
 
 TOKEN = 32
 NONCE = 32
+MAC = 32
 
 
 def new_token() -> bytes:
@@ -42,8 +43,13 @@ def new_token() -> bytes:
 
 
 def _mac(token: bytes, part: bytes, guest: bytes, host: bytes) -> bytes:
-    """Of a fixed layout: the part has a length of its own, the nonces have one length."""
-    return hmac.digest(token, b"aioconn %d %s %s %s" % (VERSION, part, guest, host), "sha256")
+    """Of a fixed layout: the part has a length of its own, the nonces have one length.
+
+    This runs in forked children. BLAKE2b is Python's own; what comes from OpenSSL, as HMAC does, can wait there for
+    ever for a lock that another thread of the parent held at the fork.
+    """
+    words = b"aioconn %d %s %s %s" % (VERSION, part, guest, host)
+    return hashlib.blake2b(words, key=token, digest_size=MAC).digest()
 
 
 class Host:
@@ -68,7 +74,7 @@ class Host:
 
     def believes(self, proof: Proof) -> bool:
         expected = _mac(self._token, b"guest", self._guest, self._nonce)
-        return bool(self._guest) and hmac.compare_digest(proof.mac, expected)
+        return bool(self._guest) and secrets.compare_digest(proof.mac, expected)
 
 
 class Guest:
@@ -95,7 +101,7 @@ class Guest:
                         hint="run the same version of aioconn in both",
                     )
                 expected = _mac(self._token, b"host", self._nonce, frame.nonce)
-                if not hmac.compare_digest(frame.mac, expected):
+                if not secrets.compare_digest(frame.mac, expected):
                     raise BrokerRefused(
                         "the process that listens there does not know the token: it is another one",
                         hint="the process that held the sessions has ended; take a new handle",
