@@ -339,3 +339,9 @@ if (ROOT / "benchmarks" / "__main__.py").exists():
         """The benchmarks. Arguments go to `python -m benchmarks`."""
         install(session, "test")
         session.run("python", "-m", "benchmarks", *session.posargs)
+
+    @nox.session
+    def bench_quick(session: nox.Session) -> None:
+        """Every workload once, as small as can be: whether it runs, and is right."""
+        install(session, "test")
+        session.run("pytest", "-m", "benchmarks", "--timeout=300", *session.posargs)

@@ -90,14 +90,17 @@ def handshake_error(
             seen=seen or str(error),
             hint="is it the right port?",
         )
+    lost = isinstance(error, (asyncssh.ConnectionLost, OSError))
     return KeyExchangeFailed(
-        "the device ended the key exchange"
-        if isinstance(error, (asyncssh.ConnectionLost, OSError))
-        else "the key exchange failed",
+        "the device ended the key exchange" if lost else "the key exchange failed",
         device=device,
         path=path,
         phase=phase,
-        seen=str(error),
+        seen=f"{version}; {error}",
+        # One that shares no algorithm with us may reset the connection, and what it offered is lost with that.
+        hint="perhaps no common algorithm: `legacy: true` offers what only old devices speak"
+        if lost
+        else None,
     )
 
 

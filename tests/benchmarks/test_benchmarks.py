@@ -30,10 +30,19 @@ GROUPS = {
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
 
 
-@pytest.fixture(scope="module", params=GROUPS, ids=["sessions", "pools", "threads", "cuts"])
+LONG = pytest.mark.benchmarks
+PARAMS = [
+    pytest.param(SESSIONS, id="sessions", marks=LONG),
+    pytest.param(POOLS, id="pools", marks=LONG),
+    pytest.param(THREADS, id="threads", marks=LONG),
+    pytest.param(CUTS, id="cuts"),
+]
+
+
+@pytest.fixture(scope="module", params=PARAMS)
 def results(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("results")
     clients = GROUPS[request.param]
@@ -74,6 +83,7 @@ def test_no_answer_is_wrong_after_a_cut(results: dict[str, Any]) -> None:
 
 
 def test_nothing_is_left_out() -> None:
+    assert [param.values[0] for param in PARAMS] == list(GROUPS)
     assert set(workloads.NAMES) == {name for group in GROUPS for name in group}
 
 
