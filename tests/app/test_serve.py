@@ -227,7 +227,7 @@ def test_stop(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     daemons.script(CONNECT)
     ran = aioconn_here("serve", "--stop")
     assert (ran.returncode, ran.stdout) == (Exit.OK, f"lab: process {daemon.pid} has ended\n")
-    assert lab.sessions == 0
+    assert lab.wait_for(lambda: lab.sessions == 0)
     assert daemons.files == []
     ran = aioconn_here("serve", "--stop")
     assert (ran.returncode, ran.stdout, ran.stderr) == (Exit.FAILED, "", "aioconn: no daemon runs\n")
@@ -252,8 +252,13 @@ def test_status(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None
     daemon = daemons.serve("-t", lab.file)
     script = daemons.start("-c", WAIT, stdin=subprocess.PIPE)
     assert daemons.line_of(script) == "one of r1\n"
-    ran = aioconn_here("serve", "--status", "--json")
-    value = json.loads(ran.stdout)
+    value: dict[str, Any] = {}
+
+    def nothing_is_under_way() -> bool:  # the script has its answer a moment before the daemon has ended the call
+        value.update(json.loads(aioconn_here("serve", "--status", "--json").stdout))
+        return not any(process["busy"] for process in value["processes"])
+
+    assert lab.wait_for(nothing_is_under_way)
     assert set(value) == {
         "name", "pid", "testbed", "file", "socket", "started", "idle", "idle_limit",
         "devices", "connected", "sessions", "calls", "processes",
