@@ -254,7 +254,9 @@ def test_status(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None
     assert daemons.line_of(script) == "one of r1\n"
     value: dict[str, Any] = {}
 
-    def nothing_is_under_way() -> bool:  # the script has its answer a moment before the daemon has ended the call
+    def nothing_is_under_way() -> (
+        bool
+    ):  # the script has its answer a moment before the daemon has ended the call
         value.update(json.loads(aioconn_here("serve", "--status", "--json").stdout))
         return not any(process["busy"] for process in value["processes"])
 
