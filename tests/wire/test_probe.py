@@ -145,11 +145,11 @@ def test_the_lines_between_a_probe_and_its_prompt(wire: str, rows: int) -> None:
 
 def test_what_was_read_is_the_last_that_shows_it() -> None:
     word = silent()
-    data = "r1# ^\r\nb\r\nr1# ^\r\nr1# ".replace("^", word.line).encode()
+    data = "r1# ^\r\nup\r\nr1# ^\r\nr1# ".replace("^", word.line).encode()
     match = R1.at_end(data)
     assert match is not None
     assert word.read_at(data, 0, R1, match) == 0
-    assert word.read_at(data, 0, R1, match, again=True) == data.find(b"b\r\n") + 3
+    assert word.read_at(data, 0, R1, match, again=True) == data.find(b"up\r\n") + 4
 
 
 @pytest.mark.parametrize(
