@@ -72,6 +72,11 @@ class Admission:
         self._in_gate: dict[Connection, tuple[asyncio.Semaphore, asyncio.TimerHandle]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
+    @property
+    def home(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that the device lives on now."""
+        return self._needs.loop
+
     # ------------------------------------------------------------------ places
 
     def claim(self, connection: Connection, granted: Callable[[], None]) -> None:

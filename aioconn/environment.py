@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,11 @@ if TYPE_CHECKING:
 
 class Environment(Protocol):
     """What a connection asks of its device's manager."""
+
+    @property
+    def home(self) -> asyncio.AbstractEventLoop | None:
+        """The loop that the device lives on now; None if that is not settled."""
+        ...
 
     @property
     def exclusivity(self) -> Exclusivity | None:
@@ -84,6 +90,7 @@ class Environment(Protocol):
 class Alone:
     """The environment of a connection without a manager: no limits, no jump hosts."""
 
+    home: asyncio.AbstractEventLoop | None = None
     exclusivity = None
     configures = None
     links = None
@@ -155,6 +162,10 @@ class Inside:
     def __init__(self, outer: PoolEnvironment, left: Callable[[Any], None]) -> None:
         self._outer = outer
         self._left = left
+
+    @property
+    def home(self) -> asyncio.AbstractEventLoop | None:
+        return self._outer.home
 
     @property
     def configures(self) -> Any:

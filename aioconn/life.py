@@ -29,7 +29,7 @@ from aioconn.home import carry
 from aioconn.path import Path
 from aioconn.policy import SETTLE_TIMEOUT
 from aioconn.request import BaseOptions, Request
-from aioconn.residence import home_of
+from aioconn.residence import home_of, home_to_open_at
 from aioconn.transport.base import Progress
 from aioconn.turn import Turn
 
@@ -166,9 +166,11 @@ class Life(ABC, Generic[O_co]):
 
         `timeout` (else the option `connect_timeout`) bounds it all. Cancelling leaves nothing behind.
         """
-        if (home := self._home()) is not asyncio.get_running_loop():
+        if (home := self._home_to_open()) is not asyncio.get_running_loop():
             await carry(home, self.open, timeout=timeout)
             return
+        if self._loop is not home:
+            self._settle_at(home)
         if self._state is State.CLOSED:
             await self._finish_closing()
             self._enter(State.NEW)
@@ -192,11 +194,33 @@ class Life(ABC, Generic[O_co]):
             self._turn.give()
 
     def _home(self) -> asyncio.AbstractEventLoop:
-        """The loop to carry a call to: the one that opened the connection; the running one while it is not open."""
-        if self._loop is None or self._loop.is_closed() or self._state is State.NEW:
-            self._loop = asyncio.get_running_loop()
-            self._alarm = Alarm(self._loop)
+        """The loop to carry a call to: the one that opened the connection, or if that has ended, the device's home."""
+        if self._loop is None or self._loop.is_closed():
+            home = home_to_open_at(self._request.environment.home)
+            if home is asyncio.get_running_loop():
+                self._settle_at(home)
+            return home
         return home_of(self._loop, f"{self.device} {self.alias}")
+
+    def _home_to_open(self) -> asyncio.AbstractEventLoop:
+        """The same for what opens or closes: if nothing of the connection is left where it was, the device's home."""
+        return home_to_open_at(self._request.environment.home) if self._is_nowhere else self._home()
+
+    def _settle_at(self, home: asyncio.AbstractEventLoop) -> None:
+        """Live at `home` from now on, which is the running loop: callers elsewhere must not interfere with that."""
+        self._loop = home
+        self._alarm = Alarm(home)
+
+    @property
+    def closing(self) -> asyncio.Task[None] | None:
+        """What closes it, while that goes on."""
+        closing = self._closing
+        return closing if closing is not None and not closing.done() else None
+
+    @property
+    def _is_nowhere(self) -> bool:
+        """Whether nothing of it is left on any loop."""
+        return self._state is State.NEW or (self._state is State.CLOSED and self.closing is None)
 
     async def _open_now(self, timeout: float) -> None:
         """Open, as the holder of the turn."""
@@ -347,8 +371,12 @@ class Life(ABC, Generic[O_co]):
 
         It has closed when it returns, also when it is cancelled. Calls under way end with `SessionClosed`.
         """
-        if (home := self._home()) is not asyncio.get_running_loop():
-            await carry(home, self.close)
+        if (home := self._home_to_open()) is not asyncio.get_running_loop():
+            try:
+                await carry(home, self.close)
+            except SessionClosed:
+                if not self._is_nowhere:  # else somebody has closed it there, and the loop has ended
+                    raise
             return
         if self._closing is None:
             if self._state in (State.NEW, State.CLOSED):

@@ -7,12 +7,13 @@ import asyncio
 import contextlib
 import contextvars
 import dataclasses
+import functools
 import keyword
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from aioconn.admission import Admission
 from aioconn.breaker import Breaker
@@ -23,6 +24,7 @@ from aioconn.errors import (
     ConnectError,
     ConnectTimeout,
     InvalidAlias,
+    SessionClosed,
     UnknownAlias,
     UnknownPath,
     UsageError,
@@ -43,6 +45,8 @@ DEFAULT_ALIAS = "default"
 CLI_PROTOCOLS = ("ssh", "telnet", "command")
 
 Connection = BaseConnection[Any] | ConnectionPool[Any]
+
+T = TypeVar("T")
 
 
 class Target(Protocol):
@@ -118,6 +122,8 @@ class ConnectionManager:
         self._connections: dict[str, Connection] = {}
         self._fingerprints: dict[str, tuple[Any, ...]] = {}
         self._openings: dict[str, _Opening] = {}
+        self._connecting = 0  # calls of `connect` that go on at home
+        self._leaves_soon = False  # was to leave home while somebody connected
         self._jump = JumpLink(device.name)
         self._alias_in_use: contextvars.ContextVar[str | None] = contextvars.ContextVar(
             f"aioconn alias of {device.name}", default=None
@@ -251,29 +257,37 @@ class ConnectionManager:
         waits at most `pool_timeout` seconds for one of them (30 if not given; 0: no limit but its own deadline).
         """
         if (home := self._home()) is not asyncio.get_running_loop():
-            return await carry(
+            return await self._carry(
                 home,
-                self.connect,
-                alias=alias,
-                via=via,
-                cls=cls,
-                timeout=timeout,
-                replace=replace,
-                pool_size=pool_size,
-                pool_timeout=pool_timeout,
-                **arguments,
+                functools.partial(
+                    self.connect,
+                    alias=alias,
+                    via=via,
+                    cls=cls,
+                    timeout=timeout,
+                    replace=replace,
+                    pool_size=pool_size,
+                    pool_timeout=pool_timeout,
+                    **arguments,
+                ),
             )
         alias = self._checked_alias(alias)
         paths = self._paths(via)
         pooling = self._pooling(pool_size, pool_timeout)
         failures: list[ConnectError] = []
-        for path in paths:
-            try:
-                return await self._connect_one(
-                    alias, path, cls, arguments, pooling, timeout=timeout, replace=replace
-                )
-            except ConnectError as error:
-                failures.append(error)
+        self._connecting += 1
+        try:
+            for path in paths:
+                try:
+                    return await self._connect_one(
+                        alias, path, cls, arguments, pooling, timeout=timeout, replace=replace
+                    )
+                except ConnectError as error:
+                    failures.append(error)
+        finally:
+            self._connecting -= 1
+            if self._leaves_soon:
+                self._leave_home()
         for failure in failures[:-1]:
             failures[-1].add_note(f"before that: {failure}")
         raise failures[-1]
@@ -431,6 +445,23 @@ class ConnectionManager:
         """The loop to carry a call to; claimed by the first one. Raises LoopMismatch if it does not run."""
         return self._residence.claim(vacant=self._vacant(), neighbour=self._neighbour())
 
+    async def _carry(self, home: asyncio.AbstractEventLoop, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """What `call()` gives at home. If the device leaves that one while the call is still on its way there, the call
+        is made again from here, and finds where the device lives next."""
+        begun = False
+
+        async def work() -> T:
+            nonlocal begun
+            begun = True
+            return await call()
+
+        try:
+            return await carry(home, work)
+        except SessionClosed:
+            if begun or self._residence.loop is home:
+                raise
+        return await call()
+
     def claim_home(self) -> asyncio.AbstractEventLoop:
         """The loop to bring a call to from a thread that runs none; found, or started in a thread of its own.
 
@@ -486,7 +517,7 @@ class ConnectionManager:
         ):
             return  # nothing lives anywhere: no thread is started to close it
         if (home := self._home()) is not asyncio.get_running_loop():
-            await carry(home, self.disconnect_all)
+            await self._carry(home, self.disconnect_all)
             return
         await self._close_all([connection.close for connection in self._connections.values()])
 
@@ -523,9 +554,16 @@ class ConnectionManager:
 
     def _leave_home(self) -> None:
         """Once nothing lives there: nor anybody who keeps the device, or waits for it, and gives back at this loop."""
-        exclusivity = self._admission.exclusivity
-        if not self._is_all_closed():
+        exclusivity, home = self._admission.exclusivity, self._residence.loop
+        if home is None or home is not asyncio.get_running_loop() or not self._is_all_closed():
+            return  # it lives, perhaps elsewhere by now
+        self._leaves_soon = bool(self._connecting)  # which may open something here the very next moment
+        if self._leaves_soon:
             return
+        for connection in self._connections.values():
+            if (closing := connection.closing) is not None:
+                closing.add_done_callback(lambda _: self._leave_home())
+                return
         if exclusivity.idle:
             self._residence.leave()
         else:

@@ -21,6 +21,7 @@ from aioconn.errors import (
     NotOfThisPool,
     ReleasedTwice,
     SessionBroken,
+    SessionClosed,
     UsageError,
     Where,
 )
@@ -32,7 +33,7 @@ from aioconn.lease import Acquisition, Lease, lease_type
 from aioconn.path import Path
 from aioconn.policy import POOL_TIMEOUT
 from aioconn.request import BaseOptions, Request
-from aioconn.residence import home_of
+from aioconn.residence import home_of, home_to_open_at
 from aioconn.results import Output
 from aioconn.sessions import Sessions
 from aioconn.waiting import Waiting
@@ -131,6 +132,12 @@ class ConnectionPool(Generic[C]):
         return State.BUSY if gate.count(Stage.LEASED) else State.OPENING
 
     @property
+    def closing(self) -> asyncio.Task[None] | None:
+        """What closes it, while that goes on."""
+        closing = self._closing
+        return closing if closing is not None and not closing.done() else None
+
+    @property
     def connected(self) -> bool:
         """Whether a session is live, or a caller would get one: open, and the path not known to be down."""
         return not self._gate.closed and not (self._gate.hopeless and self._sessions.last_error is not None)
@@ -167,9 +174,10 @@ class ConnectionPool(Generic[C]):
 
         Raises what opening it raises. Cancelling leaves nothing behind.
         """
-        if (home := self._home()) is not asyncio.get_running_loop():
+        if (home := self._home_to_open()) is not asyncio.get_running_loop():
             await carry(home, self.open, timeout=timeout)
             return
+        self._sessions.loop = home
         await self._finish_closing()
         if not self._gate.closed:
             if (
@@ -177,13 +185,20 @@ class ConnectionPool(Generic[C]):
             ):  # the path is down, and its next attempt not due: it is asked for in so many words
                 await self._sessions.open_first(timeout)
             return
-        self._state = State.OPENING
+        self._state, gate = State.OPENING, self._gate
         try:
             await self._sessions.open_first(timeout)
+            if gate.closed:
+                raise self._waiting.closed()
         except BaseException:
-            self._gate.close(self._sessions.now(), self._waiting.closed)
+            if not gate.closed:  # else somebody has closed it in the meantime
+                gate.close(self._sessions.now(), self._waiting.closed)
+                self._state = State.NEW
             self._sessions.work()
-            self._state = State.NEW
+            await self._finish_closing()
+            if self._sessions.tasks:
+                self._closing = asyncio.get_running_loop().create_task(self._sessions.end(0.0))
+                await self._finish_closing()
             raise
         self._state = State.READY
 
@@ -195,13 +210,18 @@ class ConnectionPool(Generic[C]):
         """Hand out nothing more, and close: who waits hears `PoolClosed` at once, who holds a session has `timeout`
         seconds. Then sessions are cut. It has closed when it returns, also when cancelled: then all are cut at once.
         """
-        if (home := self._home()) is not asyncio.get_running_loop():
-            await carry(home, self.drain, timeout)
+        if (home := self._home_to_open()) is not asyncio.get_running_loop():
+            try:
+                await carry(home, self.drain, timeout)
+            except SessionClosed:
+                if not self._is_nowhere:  # else somebody has closed it there, and the loop has ended
+                    raise
             return
         if self._closing is None:
             if self._gate.closed:
                 self._state = State.CLOSED
                 return
+            self._sessions.loop = home
             self._state = State.CLOSED
             self._gate.close(self._sessions.now(), self._waiting.closed)
             self._waiting.stop()
@@ -438,8 +458,11 @@ class ConnectionPool(Generic[C]):
                 hint=f"it offers {', '.join(self.kind.services)}",
             )
         sessions = self._sessions
-        if sessions.loop is not (running := asyncio.get_running_loop()) and self._home() is not running:
-            return await carry(self._home(), self._call, name, args, keys, timeout)
+        if (
+            sessions.loop is not (running := asyncio.get_running_loop())
+            and (home := self._home()) is not running
+        ):
+            return await carry(home, self._call, name, args, keys, timeout)
         limit = left = self.options.timeout if timeout is None else timeout
         now = sessions.now()
         until = now + limit
@@ -512,12 +535,30 @@ class ConnectionPool(Generic[C]):
     def _left(self, session: C) -> None:
         self._sessions.left(session)
 
+    @property
+    def _is_nowhere(self) -> bool:
+        """Whether nothing of it is left on any loop."""
+        return self._gate.closed and not self._sessions.tasks and self.closing is None
+
     def _home(self) -> asyncio.AbstractEventLoop:
-        """The loop to carry a call to: the one that opened the pool; the running one while it is not open."""
+        """The loop to carry a call to: the one that opened the pool, or if that has ended, the device's home. Raises
+        PoolClosed: a pool that is closed is nowhere, and may be opened anywhere the very next moment."""
         sessions = self._sessions
-        if sessions.loop is None or sessions.loop.is_closed() or (self._gate.closed and not sessions.tasks):
-            sessions.loop = asyncio.get_running_loop()
+        if self._gate.closed:
+            raise self._waiting.closed()
+        if sessions.loop is None or sessions.loop.is_closed():
+            home = home_to_open_at(self._environment.home)
+            if home is asyncio.get_running_loop():
+                sessions.loop = home
+            return home
         return home_of(sessions.loop, f"{self.device} {self.alias}")
+
+    def _home_to_open(self) -> asyncio.AbstractEventLoop:
+        """The same for what opens or closes: if nothing of the pool is left where it was, the device's home."""
+        loop = self._sessions.loop
+        if loop is None or loop.is_closed() or self._is_nowhere:
+            return home_to_open_at(self._environment.home)
+        return home_of(loop, f"{self.device} {self.alias}")
 
 
 @functools.cache
@@ -546,6 +587,8 @@ def _offer(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
 def _offer_stream(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def stream(self: ConnectionPool[Any], /, *args: Any, **keys: Any) -> Any:
-        return carry_iterator(self._home(), self._stream, name, args, keys)
+        # A pool that is closed says so at the first step, here.
+        home = asyncio.get_running_loop() if self._gate.closed else self._home()
+        return carry_iterator(home, self._stream, name, args, keys)
 
     return stream

@@ -37,6 +37,12 @@ def home_of(home: asyncio.AbstractEventLoop | None, what: str) -> asyncio.Abstra
     return home
 
 
+def home_to_open_at(home: asyncio.AbstractEventLoop | None) -> asyncio.AbstractEventLoop:
+    """Where something of a device is opened that is not open: at the device's home if that runs, else here. Never where
+    it was open before: the device may live elsewhere by now, and a loop that it has left ends soon."""
+    return home if home is not None and home.is_running() else asyncio.get_running_loop()
+
+
 class Residence:
     """A device's home loop, from its first connection to the end of its last. For any thread.
 
@@ -51,7 +57,8 @@ class Residence:
         self.kind: LoopKind = kind
         self.loop: asyncio.AbstractEventLoop | None = None
         self._lease: HomeLease | None = None
-        self._lock = Lock()  # around each change of the two
+        self._with_neighbour = False
+        self._lock = Lock()  # around each change of the three
 
     @property
     def leased(self) -> asyncio.AbstractEventLoop | None:
@@ -61,16 +68,23 @@ class Residence:
 
     def claim(self, *, vacant: bool, neighbour: Residence | None = None) -> asyncio.AbstractEventLoop:
         """The home loop, found or started. `vacant`: nothing of the device lives there now, it may move."""
-        return home_of(self._settled(vacant, neighbour), self._device)
+        while True:
+            home = self._settled(vacant, neighbour)
+            try:
+                return home_of(home, self._device)
+            except LoopMismatch:
+                if self.loop is home:
+                    raise
+                # The device has left it in another thread, this very moment: it will find another.
 
     def claim_from_thread(
         self, *, vacant: bool, neighbour: Residence | None = None
     ) -> asyncio.AbstractEventLoop:
         """The same for a thread in which no loop runs. Raises `LoopMismatch` if the home loop does not run, and
         `UsageError` if there is none and the device is to live on a caller's."""
-        home = self._settled(vacant, neighbour)
-        if not home.is_running():
-            raise LoopMismatch(f"the home loop of {self._device}, {id(home):#x}, does not run", hint=_OWN)
+        while not (home := self._settled(vacant, neighbour)).is_running():
+            if self.loop is home:  # else the device has left it in another thread, this very moment
+                raise LoopMismatch(f"the home loop of {self._device}, {id(home):#x}, does not run", hint=_OWN)
         return home
 
     def _settled(self, vacant: bool, neighbour: Residence | None) -> asyncio.AbstractEventLoop:
@@ -80,6 +94,7 @@ class Residence:
             return self.loop
 
     def _settle(self, neighbour: Residence | None) -> asyncio.AbstractEventLoop:
+        self._with_neighbour = neighbour is not None
         if neighbour is not None:
             return neighbour._settled(neighbour.loop is None, None)
         kind = lodging.get() or self.kind
@@ -104,7 +119,7 @@ class Residence:
         """Nothing of the device is open any more: its thread ends when nobody else needs it."""
         with self._lock:
             lease, self._lease = self._lease, None
-            if lease is not None:
+            if lease is not None or self._with_neighbour:  # who may live elsewhere by the next time
                 self.loop = None
         if lease is not None:
             lease.release()

@@ -223,9 +223,18 @@ class Sessions(Generic[C]):
             self._claims.discard(member)
             self._not_opened(member)
         elif self.gate.closed:
-            for task, other in self.tasks.items():
-                if other is member:
-                    task.cancel()
+            opening = [task for task, other in self.tasks.items() if other is member]
+            for task in opening:
+                task.cancel()
+            if not opening:  # `open_first` is at it
+                self._start(member, self._close_unopened(member))
+
+    async def _close_unopened(self, member: Member[C]) -> None:
+        """What opens it hears of it, and tells the rest."""
+        try:
+            await member.session.close()
+        except asyncio.CancelledError:  # in a hurry
+            member.session.abort()
 
     async def _open(self, member: Member[C]) -> None:
         try:

@@ -4,9 +4,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
+import functools
 import os
+import random
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,8 +19,8 @@ from typing import Any, Literal
 import pytest
 
 import aioconn
-from aioconn.errors import CommandTimeout, LoopMismatch, PoolClosed, SessionClosed, UsageError
-from aioconn.home import Homes, call_from_thread, homes
+from aioconn.errors import AioconnError, CommandTimeout, LoopMismatch, PoolClosed, SessionClosed, UsageError
+from aioconn.home import Homes, call_from_thread, carry, homes
 from aioconn.lab import Faults, Lab
 from aioconn.residence import Residence, lodging, undisturbed
 
@@ -52,7 +56,9 @@ async def test_each_device_has_its_own_loop(fleet: Any, lab: Lab) -> None:
     await testbed.disconnect()
     assert len(homes) == 0
     assert not any(device.sessions for device in lab.devices.values())
-    assert "Version" in (await testbed.execute("show version")).ok["r0"]  # and once more from the beginning
+    results = await testbed.execute("show version")  # and once more from the beginning
+    results.raise_for_errors()
+    assert "Version" in results.ok["r0"]
 
 
 async def test_all_that_ask_for_it_share_one(fleet: Any) -> None:
@@ -168,10 +174,11 @@ async def test_devices_behind_a_jump_host_live_where_it_lives(fleet: Any, lab: L
     for number in range(2):
         whole["devices"][f"r{number}"]["connections"]["cli"]["proxy"] = "jump"
     testbed = aioconn.load(whole, loop="own")
-    async with testbed:
-        (await testbed.execute("show version", ["r0", "r1"])).raise_for_errors()
-        assert len({testbed[name].manager.loop for name in ("jump", "r0", "r1")}) == 1
-    assert len(homes) == 0
+    for _ in range(3):  # each time on another one
+        async with testbed:
+            (await testbed.execute("show version", ["r0", "r1"])).raise_for_errors()
+            assert len({testbed[name].manager.loop for name in ("jump", "r0", "r1")}) == 1
+        assert len(homes) == 0
 
 
 async def test_host_keys_are_remembered_by_many_loops_at_once(fleet: Any, lab: Lab, tmp_path: Any) -> None:
@@ -217,6 +224,52 @@ async def test_what_is_connected_while_all_is_closed_lives_on(
     assert not r1.connections
 
 
+@pytest.mark.parametrize("pool_size", [None, 2])
+async def test_connected_again_while_the_last_home_is_still_ending(fleet: Any, pool_size: int | None) -> None:
+    (r1,) = (await fleet(1, loop="own")).devices.values()
+    connection = await r1.connect(pool_size=pool_size)
+    ((last,), let_go) = homes.threads, threading.Event()
+
+    async def linger() -> None:
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.001)
+
+    asyncio.run_coroutine_threadsafe(linger(), last.loop)
+    await r1.disconnect_all()
+    await connection.close()  # once more, which changes nothing
+    assert await r1.connect(pool_size=pool_size) is connection
+    assert last.is_alive
+    assert r1.manager.loop is not last.loop
+    let_go.set()
+    assert await asyncio.to_thread(last.join, 20)
+    assert "Version" in await r1.execute("show version", timeout=5)
+
+
+@pytest.mark.parametrize("pool_size", [None, 2])
+async def test_opened_where_the_device_lives_now(
+    fleet: Any, monkeypatch: pytest.MonkeyPatch, pool_size: int | None
+) -> None:
+    """Not where it lived before, if that loop is another device's as well: with that one it would end."""
+    monkeypatch.setattr(homes, "max_loops", 1)
+    r1, other = (await fleet(2, loop="own")).devices.values()
+    await other.connect()
+    connection = await r1.connect(pool_size=pool_size)
+    assert r1.manager.loop is other.manager.loop
+    await r1.disconnect_all()
+    monkeypatch.setattr(homes, "max_loops", 2)
+    await r1.connect(alias="elsewhere")
+    await connection.open()
+    last = other.manager.loop
+    assert last is not None
+    assert r1.manager.loop is not last
+    await other.disconnect_all()
+    async with asyncio.timeout(20):
+        while not last.is_closed():
+            await asyncio.sleep(0.001)
+    assert "Version" in await r1.execute("show version", timeout=5)
+
+
 async def test_who_keeps_a_device_keeps_its_home(fleet: Any) -> None:
     """Or what he gives back would be given to a loop that has ended, and be kept for ever."""
     (r1,) = (await fleet(1, loop="own")).devices.values()
@@ -236,6 +289,95 @@ async def test_who_keeps_a_device_keeps_its_home(fleet: Any) -> None:
             await asyncio.sleep(0.001)
     numbers = r1.manager.statistics()["exclusive"]
     assert (numbers["shared"], numbers["exclusive"], numbers["waiting"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("word", ["connect", "disconnect_all", "destroy_all"])
+async def test_a_call_that_is_too_late_for_a_home_finds_the_next(
+    fleet: Any, monkeypatch: pytest.MonkeyPatch, word: str
+) -> None:
+    """The device leaves it after the call was sent to it, and before it arrives."""
+    (r1,) = (await fleet(1, loop="own")).devices.values()
+    await r1.connect()
+    last, leaves = r1.manager.loop, threading.Event()
+
+    async def arrive_late(home: asyncio.AbstractEventLoop, *call: Any) -> Any:
+        assert home is last
+        monkeypatch.undo()
+        leaves.set()
+        async with asyncio.timeout(20):
+            while not last.is_closed():
+                await asyncio.sleep(0.001)
+        return await carry(home, *call)
+
+    async with r1.exclusive():
+        await r1.disconnect_all()
+        last.call_soon_threadsafe(leaves.wait, 20)
+    monkeypatch.setattr(aioconn.manager, "carry", arrive_late)
+    await getattr(r1, word)()
+    assert r1.manager.loop is not last
+    assert len(homes) == r1.connected == (word == "connect")
+
+
+@pytest.mark.parametrize("pool_size", [None, 2])
+async def test_closed_while_it_is_being_opened(fleet: Any, lab: Lab, pool_size: int | None) -> None:
+    (r1,) = (await fleet(1, loop="own")).devices.values()
+    lab["r0"].faults = Faults(slow_login=60)
+    phases: list[Any] = []
+    r1.listeners.add(lambda event: phases.append(getattr(event, "phase", None)))
+    connecting = asyncio.create_task(r1.connect(pool_size=pool_size))
+    async with asyncio.timeout(20):
+        while "login" not in phases:
+            await asyncio.sleep(0.001)
+        await r1.disconnect_all()
+        with pytest.raises(SessionClosed, match="closed"):
+            await connecting
+        while lab["r0"].connections or len(homes):
+            await asyncio.sleep(0.001)
+    lab["r0"].faults = Faults()
+    assert r1.manager.loop is None
+    await r1.connect(pool_size=pool_size)
+    assert "Version" in await r1.execute("show version", timeout=20)
+
+
+@pytest.mark.parametrize("pool_size", [None, 2])
+@pytest.mark.parametrize("loop", ["own", "shared"])
+async def test_connected_and_disconnected_by_many_at_once(
+    fleet: Any, lab: Lab, loop: str, pool_size: int | None
+) -> None:
+    """Each hears what the others have done, and no worse; in the end nothing is left. Whoever connects finds a home."""
+    (r1,) = (await fleet(1, loop=loop)).devices.values()
+    connect = functools.partial(r1.connect, pool_size=pool_size)
+    calls = [connect, functools.partial(r1.execute, "show clock", timeout=20), r1.disconnect_all]
+
+    def work(seed: int) -> None:
+        async def main() -> None:
+            order = random.Random(seed)
+            for _ in range(40):
+                call = order.choice(calls)
+                try:
+                    await call()
+                except AioconnError as error:
+                    if call is connect:
+                        heard.append(str(error))
+
+        asyncio.run(main())
+
+    heard: list[str] = []
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        async with asyncio.timeout(40):
+            await asyncio.gather(*(asyncio.to_thread(work, seed) for seed in range(4)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert not [text for text in heard if "loop" in text]
+    await connect()
+    assert "Version" in await r1.execute("show version", timeout=20)
+    await r1.disconnect_all()
+    async with asyncio.timeout(20):
+        while lab["r0"].sessions or len(homes):
+            await asyncio.sleep(0.001)
 
 
 async def test_an_unknown_kind_of_loop() -> None:

@@ -84,7 +84,7 @@ FACADES = (
         own=words("path options credentials listeners"),
         by_hand=words("transaction services streams"),
         not_here=words(
-            "options_type abort begin_transaction end_transaction occupant clean settle check"
+            "options_type abort closing begin_transaction end_transaction occupant clean settle check"
         ),
     ),
     Facade(
@@ -105,7 +105,7 @@ FACADES = (
         sources=(("aioconn.pool", "ConnectionPool"),),
         own=words("path options credentials listeners"),
         by_hand=words("acquire transaction release services streams"),
-        not_here=words("lend lease take_back give_up_idle path_changed idle_since"),
+        not_here=words("closing lend lease take_back give_up_idle path_changed idle_since"),
     ),
 )  # fmt: skip
 

@@ -38,6 +38,7 @@ NOT_FOR_SCRIPTS = {
         "check",
         "claim_home",
         "clean",
+        "closing",
         "connect_gate",
         "end_transaction",
         "from_spec",
