@@ -32,7 +32,7 @@ from types import CodeType
 from typing import Any
 
 from aioconn.errors import Deadlock, DeviceBusy, UsageError
-from aioconn.home import call_at_home, carry_acquiring
+from aioconn.home import call_at_home, carry_acquiring, running_loop
 
 # Frames of these modules stand between the one who asks and us; what he wrote comes before them.
 _BETWEEN = ("aioconn.", "asyncio.", "contextlib")
@@ -405,7 +405,7 @@ class Exclusivity:
         """Wake whoever was let in. He may wait at the loop that the device lived on before: it can be disconnected,
         and asked for again, while somebody keeps it and others wait."""
         loop = future.get_loop()
-        if loop is _running_loop():
+        if loop is running_loop():
             future.set_result(None)
             return
 
@@ -455,13 +455,6 @@ class Exclusivity:
         waiter = self._waiters.pop(future, None)
         if waiter is not None:
             self._longest = max(self._longest, self.clock() - waiter[1])
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def _told(hold: Hold) -> str:

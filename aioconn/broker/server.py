@@ -27,6 +27,7 @@ from aioconn.broker.porter import Porter
 from aioconn.errors import UsageError
 from aioconn.home.ending import after_children
 from aioconn.home.locks import Lock
+from aioconn.home.loop import running_loop
 from aioconn.home.thread import LoopThread
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ class Broker:
         for peer in peers:
             if not peer.is_at_home:  # it cannot end while this thread waits for it
                 peer.ended.wait(max(0.0, until - time.monotonic()))
-        if self._thread.loop is not _running_loop():
+        if self._thread.loop is not running_loop():
             self._thread.stop(max(0.1, until - time.monotonic()))
         else:
             self._thread.retire()
@@ -266,10 +267,3 @@ class Broker:
         self.refused[kind] += 1
         if self.refused[kind] == 1:
             logger.warning("refused a process: %s (told once, counted after that)", text)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None

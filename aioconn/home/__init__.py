@@ -12,6 +12,7 @@ from aioconn.home.bridge import call_from_thread
 from aioconn.home.calls import call_at_home, carry, carry_acquiring, carry_iterator
 from aioconn.home.errand import watch
 from aioconn.home.leash import Leash
+from aioconn.home.loop import running_loop
 from aioconn.home.registry import HomeLease, Homes, homes
 from aioconn.home.thread import LoopThread
 
@@ -30,5 +31,6 @@ __all__ = [
     "enter_from_thread",
     "homes",
     "iterate_from_thread",
+    "running_loop",
     "watch",
 ]

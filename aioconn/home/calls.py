@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any, Generic, ParamSpec, TypeVar
 
 from aioconn.errors import SessionClosed
-from aioconn.home.errand import Errand
+from aioconn.home.errand import Errand, errands_at
+from aioconn.home.loop import running_loop
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -41,17 +42,14 @@ def call_at_home(
 ) -> None:
     """Call a plain function on the loop `home`: at once if that is the running one, else soon. From any thread.
 
-    Nothing happens if the loop has ended: what was to be given back has gone with it.
+    What the caller has carried there afterwards comes after it. Nothing happens if the loop has ended: what was to be
+    given back has gone with it.
     """
-    try:
-        running = asyncio.get_running_loop()
-    except RuntimeError:
-        running = None
-    if home is None or home is running:
+    if home is None or home is running_loop():
         function(*args)
         return
     with contextlib.suppress(RuntimeError):
-        home.call_soon_threadsafe(function, *args)
+        errands_at(home).send(home, functools.partial(function, *args))
 
 
 async def carry_acquiring(

@@ -9,10 +9,11 @@ import sys
 import weakref
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from aioconn.errors import SessionClosed
 from aioconn.home.descriptors import in_child
+from aioconn.home.post import Post
 
 T = TypeVar("T")
 
@@ -28,17 +29,6 @@ def watch(home: asyncio.AbstractEventLoop) -> None:
     errands_at(home).watch(home)
 
 
-class Pending(Protocol):
-    """Something under way at a loop for somebody elsewhere."""
-
-    @property
-    def task(self) -> asyncio.Task[Any] | None: ...
-
-    def lose(self) -> None:
-        """The loop has ended, or ends."""
-        ...
-
-
 class Errands:
     """What is under way at one loop for callers elsewhere.
 
@@ -46,15 +36,15 @@ class Errands:
     in one step, and who takes an errand out of it decides how that ends. Finalizers may thus do so as well.
     """
 
-    __slots__ = ("__weakref__", "at_end", "closed", "pending", "watched")
+    __slots__ = ("__weakref__", "_post", "at_end", "closed", "pending", "watched")
 
     def __init__(self) -> None:
-        self.at_end: set[Callable[[], object]] = (
-            set()
-        )  # who else is told when the loop stops, in whatever thread
+        # Who else is told when the loop stops, in whatever thread.
+        self.at_end: set[Callable[[], object]] = set()
         self.pending: set[Pending] = set()
         self.closed = False  # nothing new is begun
         self.watched = False
+        self._post = Post()
 
     def watch(self, home: asyncio.AbstractEventLoop) -> None:
         if self.watched:
@@ -64,10 +54,22 @@ class Errands:
             self.watched = True
             sys.set_asyncgen_hooks(firstiter=_Watch(self, home, first))
 
+    def send(
+        self, home: asyncio.AbstractEventLoop, step: Callable[[], object], errand: Pending | None = None
+    ) -> None:
+        """Have the loop call `step` soon; what one thread sends, in that order. From any thread; RuntimeError if it is
+        closed. `errand`: what is lost if it is closed before."""
+        if self.watched:
+            self._post.send(home, step)
+        else:
+            home.call_soon_threadsafe(step if errand is None else Posted(errand, step))
+
     def lose(self) -> None:
         """The loop will not work on them any more: their callers hear it. From any thread."""
         for errand in self.pending.copy():
             errand.lose()
+        # It may have been interrupted, and have lost a wake-up that others would rely upon when it is run again.
+        self._post = Post()
         for told in self.at_end.copy():
             told()
 
@@ -124,24 +126,61 @@ def errands_at(home: asyncio.AbstractEventLoop) -> Errands:
     return _all_errands.get(home) or _all_errands.setdefault(home, Errands())
 
 
-class Errand(Generic[T]):
+class Pending:
+    """Something under way at a loop for somebody elsewhere."""
+
+    __slots__ = ("_errands", "_home", "failure", "over", "task")
+
+    def __init__(self, home: asyncio.AbstractEventLoop) -> None:
+        self._home = home
+        self._errands = errands_at(home)
+        self.failure: BaseException | None = None  # why there is no outcome
+        self.over = False  # there is nothing to wait for
+        self.task: asyncio.Task[Any] | None = None
+
+    def lose(self) -> None:
+        """The home loop has ended, or ends: nothing will come of it that is not there already. From any thread."""
+        if self.claim():
+            self._be_lost()
+            self.tell()
+            # In case the loop is run again; one that is closed for good cancels its tasks itself.
+            if not self._errands.closed:
+                self._post(self._abandon)
+
+    def claim(self) -> bool:
+        """Whether it was still under way, and is ours to end."""
+        try:
+            self._errands.pending.remove(self)
+        except KeyError:
+            return False
+        return True
+
+    def tell(self) -> object:
+        """Wake whoever waits."""
+        raise NotImplementedError
+
+    def _be_lost(self) -> None:
+        self.failure = self.failure or ended()
+        self.over = True
+
+    def _abandon(self) -> None:
+        """At home: end what is under way, or take back what has come of it."""
+        raise NotImplementedError
+
+    def _post(self, step: Callable[[], object]) -> None:
+        with contextlib.suppress(RuntimeError):  # closed
+            self._errands.send(self._home, step)
+
+
+class Errand(Pending, Generic[T]):
     """One piece of work, on its way to the home loop and back.
 
     Headings say where a method runs. The caller's side reads what the home side wrote only after it was woken by it.
     """
 
-    __slots__ = (
-        "_abandoned",
-        "_caller",
-        "_errands",
-        "_home",
-        "_undo",
-        "_woken",
-        "arrived",
-        "failure",
-        "over",
-        "task",
-    )
+    __slots__ = ("_abandoned", "_caller", "_undo", "_woken", "arrived")
+
+    task: asyncio.Task[T] | None
 
     def __init__(
         self,
@@ -149,14 +188,10 @@ class Errand(Generic[T]):
         caller: asyncio.AbstractEventLoop,
         undo: Callable[[T], object] | None = None,
     ) -> None:
-        self._home = home
+        super().__init__(home)
         self._caller = caller
         self._undo = undo
-        self._errands = errands_at(home)
-        self.failure: BaseException | None = None  # why there is no outcome
         self._abandoned = False  # the caller does not want the outcome
-        self.over = False  # and does not have to wait for anything either
-        self.task: asyncio.Task[T] | None = None
         self.arrived = False
 
     # ------------------------------------------------------------------ at the caller's
@@ -199,7 +234,7 @@ class Errand(Generic[T]):
         errands.pending.add(self)  # before looking at the loop: if it ends after that look, this one is found
         if self._home.is_running() and (self.task is not None or not errands.closed):
             try:
-                self._home.call_soon_threadsafe(step if errands.watched else Posted(self, step))
+                errands.send(self._home, step, self)
                 return True
             except RuntimeError:  # closed
                 pass
@@ -286,24 +321,6 @@ class Errand(Generic[T]):
 
     # ------------------------------------------------------------------ anywhere
 
-    def lose(self) -> None:
-        """The home loop has ended, or ends: there will be no outcome, unless there is one already."""
-        if self.claim():
-            self.failure = self.failure or ended()
-            self.over = True
-            self.tell()
-            # In case the loop is run again; one that is closed for good cancels its tasks itself.
-            if not self._errands.closed:
-                with contextlib.suppress(RuntimeError):
-                    self._home.call_soon_threadsafe(self._abandon)
-
-    def claim(self) -> bool:
-        try:
-            self._errands.pending.remove(self)
-        except KeyError:
-            return False
-        return True
-
     def tell(self) -> bool:
         """Wake the caller; False if his loop is closed."""
         try:
@@ -339,8 +356,8 @@ def _leave_to_the_parent() -> None:
     """
     for home, errands in list(_all_errands.items()):
         errands.closed = True
-        _left_to_the_parent.append((home, errands.pending))
-        errands.pending = set()
+        _left_to_the_parent.append((home, errands.pending, errands._post))
+        errands.pending, errands._post = set(), Post()
 
 
 in_child(_leave_to_the_parent)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Tasks that begin at once."""
+"""The loop that runs here, and tasks of a loop that begin at once."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 _EAGER: dict[str, Any] = {"eager_start": True}
+
+# asyncio exports it with its other names, for event loops. Where none runs, `get_running_loop` and the error that it
+# raises take ten times as long (0.20 µs, not 0.02), and that is asked at the beginning of each call from a thread.
+running_loop: Callable[[], asyncio.AbstractEventLoop | None] = asyncio._get_running_loop
+"""The loop that runs in this thread, or None."""
 
 
 def begins_at_once(home: asyncio.AbstractEventLoop) -> bool:
@@ -34,6 +39,17 @@ def begin(
     """
     if not begins_at_once(home):
         return home.create_task(work, name=name, context=context)
+    return begin_at_once(home, work, name=name, context=context)
+
+
+def begin_at_once(
+    home: asyncio.AbstractEventLoop,
+    work: Coroutine[Any, Any, T],
+    *,
+    name: str | None = None,
+    context: Context | None = None,
+) -> asyncio.Task[T]:
+    """The same for who knows that it can be."""
     if sys.version_info >= (3, 12):
         return asyncio.Task(work, loop=home, name=name, context=context, **_EAGER)
     return _begin_on_311(home, work, name, context)

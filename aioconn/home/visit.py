@@ -9,19 +9,17 @@ cancelled, and whatever it still brings about is taken back at home.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 import types
 from _thread import LockType, allocate_lock
-from asyncio import _get_running_loop
 from collections.abc import Callable, Coroutine, Generator
 from threading import get_ident, main_thread
 from typing import Any
 
 from aioconn.errors import UsageError
 from aioconn.home import leash
-from aioconn.home.errand import Posted, ended, errands_at
-from aioconn.home.loop import begin, begins_at_once
+from aioconn.home.errand import Pending, ended
+from aioconn.home.loop import begin_at_once, begins_at_once, running_loop
 
 PATIENCE = 2.0
 """Seconds that a thread which gives up waits for its work at home to end."""
@@ -30,33 +28,18 @@ GLANCE = 0.05
 """Seconds after which the main thread looks whether a signal has come."""
 
 
-class Visit:
+class Visit(Pending):
     """A thread's work at home. Headings say where a method runs; the thread reads what home wrote once it was told."""
 
-    __slots__ = (
-        "_cancelled",
-        "_errands",
-        "_home",
-        "_told",
-        "abandoned",
-        "ended",
-        "failure",
-        "lost",
-        "over",
-        "task",
-    )
+    __slots__ = ("_cancelled", "_told", "abandoned", "ended", "lost")
 
     def __init__(self, home: asyncio.AbstractEventLoop) -> None:
-        self._home = home
-        self._errands = errands_at(home)
+        super().__init__(home)
         self._told: LockType | None = None
-        self.failure: BaseException | None = None
-        self.task: asyncio.Task[None] | None = None
         self.abandoned = False  # the thread does not want what comes
         self._cancelled = False
         self.ended = False  # at home: nothing runs there any more, or ever will
         self.lost = False  # with its loop
-        self.over = False  # for the thread: there is nothing to wait for
 
     # ------------------------------------------------------------------ in the thread
 
@@ -105,7 +88,7 @@ class Visit:
             takes_it = self in errands.pending
         if takes_it and self._home.is_running():
             try:
-                self._home.call_soon_threadsafe(step if errands.watched else Posted(self, step))
+                errands.send(self._home, step, self)
                 return True
             except RuntimeError:  # closed
                 pass
@@ -157,7 +140,7 @@ class Visit:
             return
         try:
             if begins_at_once(home):
-                task = begin(home, self._work())
+                task = begin_at_once(home, self._work())
             else:
                 task = home.create_task(_begun(self._wait_and_work()))
         except Exception as error:  # of a task factory
@@ -211,15 +194,6 @@ class Visit:
 
     # ------------------------------------------------------------------ anywhere
 
-    def lose(self) -> None:
-        """The home loop has ended, or ends: nothing will come of it that is not there already."""
-        if self.claim():
-            self._be_lost()
-            self.tell()
-            # In case the loop is run again; one that is closed for good cancels its tasks itself.
-            if not self._errands.closed:
-                self._post(self._abandon)
-
     def _be_lost(self) -> None:
         self.failure = ended()
         self.lost = self.abandoned = self.over = True
@@ -238,23 +212,12 @@ class Visit:
         self.over = True
         self.tell()
 
-    def claim(self) -> bool:
-        try:
-            self._errands.pending.remove(self)
-        except KeyError:
-            return False
-        return True
-
     def tell(self) -> None:
         try:
             if self._told is not None:
                 self._told.release()
         except RuntimeError:  # it does not wait
             pass
-
-    def _post(self, step: Callable[[], object]) -> None:
-        with contextlib.suppress(RuntimeError):  # closed
-            self._home.call_soon_threadsafe(step)
 
 
 @types.coroutine
@@ -269,7 +232,7 @@ def _begun(work: Coroutine[Any, Any, None]) -> Coroutine[Any, Any, None]:
 
 def refuse_in_a_loop() -> None:
     """A thread that waits here runs no loop meanwhile."""
-    if _get_running_loop() is not None:
+    if running_loop() is not None:
         raise UsageError(
             "a blocking call in a thread whose event loop runs would stop that loop",
             hint="await the asynchronous API (`import aioconn`) there, or call from a thread (asyncio.to_thread)",

@@ -11,25 +11,29 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pytest
 
 import aioconn
-from aioconn.home import call_from_thread, enter_from_thread, iterate_from_thread
+from aioconn.home import call_from_thread, enter_from_thread, iterate_from_thread, watch
 from aioconn.home.errand import errands_at
-from tests.home.conftest import ENOUGH, other_tasks
+from aioconn.home.post import Post, _Wake
+from tests.home.conftest import ENOUGH, Factory, other_tasks
 
 Loop = asyncio.AbstractEventLoop
 
 # Where the thread's own code is: ours, and what asyncio does to wake a loop.
 WATCHED = (
     "aioconn/home/visit.py",
+    "aioconn/home/errand.py",
+    "aioconn/home/post.py",
     "aioconn/home/leash.py",
     "aioconn/home/bridge.py",
     "aioconn/home/blocks.py",
@@ -45,10 +49,12 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Tripwire:
-    """Raises in this thread's code before the `number`-th instruction that it runs in the watched files."""
+    """Raises in this thread's code before the `number`-th instruction that it runs in the watched files, or in one
+    function."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, only: CodeType | None = None) -> None:
         self._left = number
+        self._only = only
         self.at = ""
 
     def __enter__(self) -> Tripwire:
@@ -60,7 +66,8 @@ class Tripwire:
         sys.settrace(self._before)
 
     def _enter(self, frame: FrameType, event: str, _: object) -> Any:
-        if frame.f_code.co_filename.endswith(WATCHED):
+        code = frame.f_code
+        if code is self._only or (self._only is None and code.co_filename.endswith(WATCHED)):
             frame.f_trace_opcodes = True
             return self._step
         return None
@@ -110,14 +117,17 @@ class Store:
                 yield thing
 
 
-def at_every_instruction(use: Callable[[], None], check: Callable[[str], None]) -> int:
+def at_every_instruction(
+    use: Callable[[], None], check: Callable[[str], None], only: CodeType | None = None
+) -> int:
     """Interrupt `use` before each instruction of the watched code, until it comes through."""
     number = 0
     until = time.monotonic() + ENOUGH
     while time.monotonic() < until:
-        with Tripwire(sys.maxsize):  # from 3.12 on, code has to be traced once before its instructions are
+        # From 3.12 on, code has to be traced once before its instructions are.
+        with Tripwire(sys.maxsize, only):
             use()
-        wire = Tripwire(number)
+        wire = Tripwire(number, only)
         try:
             with wire:
                 use()
@@ -176,6 +186,49 @@ class TestAtEveryInstruction:
             iteration.close()
 
         assert at_every_instruction(use, lambda at: all_is_well(store, at)) > 100
+
+
+def test_what_others_send_is_not_held_up(home: Loop):
+    """By somebody who was interrupted as he was about to wake the loop for them as well."""
+    post = Post()
+
+    def use() -> None:
+        settled = threading.Event()
+        home.call_soon_threadsafe(settled.set)
+        assert settled.wait(ENOUGH)
+        post.send(home, lambda: None)
+
+    def arrives(at: str) -> None:
+        arrived = threading.Event()
+        post.send(home, arrived.set)
+        assert arrived.wait(ENOUGH), at
+
+    assert at_every_instruction(use, arrives, Post.send.__code__) > 30
+
+
+def test_a_home_that_was_interrupted_is_woken_again(factory: Factory):
+    """At every instruction of it that takes what was sent."""
+    loop = factory()
+
+    async def answer() -> str:
+        return "here"
+
+    async def take_calls() -> list[Any]:
+        watch(loop)
+        calls = [asyncio.to_thread(call_from_thread, loop, answer) for _ in range(2)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    def use() -> None:
+        loop.run_until_complete(take_calls())
+
+    def check(at: str) -> None:
+        assert loop.run_until_complete(asyncio.wait_for(take_calls(), ENOUGH)) == ["here", "here"], at
+
+    try:
+        assert at_every_instruction(use, check, _Wake.__call__.__code__) > 30
+    finally:
+        loop.run_until_complete(loop.shutdown_default_executor())
+        loop.close()
 
 
 def test_what_does_not_end_is_left_after_a_while(
