@@ -36,6 +36,9 @@ R = TypeVar("R")
 C = TypeVar("C", bound="BaseConnection[Any]")
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Each call asks for them several times, and on 3.11 `State.READY` costs 0.1 us each time.
+_READY, _BUSY, _UNUSABLE = State.READY, State.BUSY, (State.CLOSED, State.NEW)
+
 
 def service(
     function: Callable[Concatenate[C, P], Coroutine[Any, Any, R]],
@@ -114,7 +117,7 @@ class BaseConnection(Life[O_co]):
                     await turn.take(inside)
                 taken = True
                 while True:
-                    if self._state is not State.READY:
+                    if self._state is not _READY:
                         await self._make_ready(deadline.when)
                     try:
                         return await self._serve_in_turn(function, args, kwargs)
@@ -150,8 +153,8 @@ class BaseConnection(Life[O_co]):
     async def _serve_in_turn(
         self, function: Callable[..., Awaitable[R]], args: tuple[Any, ...], kwargs: Mapping[str, Any]
     ) -> R:
-        self._enter(State.BUSY)
-        self._turn_task = asyncio.current_task()
+        self._enter(_BUSY)
+        self._turn_task = asyncio.current_task(self._loop)
         try:
             return await function(self, *args, **kwargs)
         except BaseException as error:
@@ -159,8 +162,8 @@ class BaseConnection(Life[O_co]):
             raise
         finally:
             self._turn_task = None
-            if self._state is State.BUSY:
-                self._enter(State.READY)
+            if self._state is _BUSY:
+                self._enter(_READY)
 
     async def _take_session(self, until: float) -> None:
         """As the holder of the turn: a session that is ready, and from now on busy."""
@@ -169,7 +172,7 @@ class BaseConnection(Life[O_co]):
         self._enter(State.BUSY)
 
     def _check_usable(self) -> None:
-        if self._state in (State.CLOSED, State.NEW):
+        if self._state in _UNUSABLE:
             raise SessionClosed(
                 "the connection is closed" if self._state is State.CLOSED else "not connected yet",
                 **self._where(),

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from aioconn.home import HomeLease, call_at_home
 from aioconn.home.errand import errands_at
+from aioconn.home.loop import running_loop
 
 READ_AT_ONCE = 64 * 1024
 """Bytes of one read. The system maps and zeroes larger buffers anew each time, which costs more than it saves."""
@@ -58,9 +59,7 @@ class Attachment(asyncio.Protocol):
     @property
     def is_at_home(self) -> bool:
         """Whether the running loop is this one's."""
-        with contextlib.suppress(RuntimeError):
-            return asyncio.get_running_loop() is self._home
-        return False
+        return running_loop() is self._home
 
     @property
     def is_stranded(self) -> bool:

@@ -172,13 +172,16 @@ class Opened:
         wire = self.wire
         _take_turn(wire)
         try:
-            if self.left:
-                raise UsedAfterRelease(
-                    "it was given back, or left, before", hint="take another one, or enter it again"
-                )
+            self._refuse_left()
             return converse(wire, asked, number)
         finally:
             wire.lock.release()
+
+    def _refuse_left(self) -> None:
+        if self.left:
+            raise UsedAfterRelease(
+                "it was given back, or left, before", hint="take another one, or enter it again"
+            )
 
     def _leave(self) -> Frame | None:
         """Leave it; None if there is nothing to be left any more. What was lost with its process is as good as left."""
@@ -335,10 +338,7 @@ class RemoteBlock(Opened):
 
     @property
     def _itself(self) -> Target:
-        if self.left:
-            raise UsedAfterRelease(
-                "it was given back, or left, before", hint="take another one, or enter it again"
-            )
+        self._refuse_left()
         return Target("entered", self.number)
 
     def leave(self) -> None:

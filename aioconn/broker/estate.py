@@ -81,8 +81,7 @@ class Estate:
 
         Raises `UsageError` in a child.
         """
-        if not self.local:
-            raise UsageError(f"the estate {self.id} belongs to process {self.pid}", hint="use here()")
+        self._refuse_elsewhere()
         key = self._keys.get(thing)
         if key is None:
             with self._books:
@@ -127,29 +126,32 @@ class Estate:
         about: Callable[[], dict[str, Any]] | None = None,
     ) -> Broker:
         """Begin to listen in a way of one's own, see `Broker`. Raises `UsageError` if it does so already."""
+        from aioconn.broker.server import Broker
+
         with self._lock:
             if self.broker is not None:
                 raise UsageError("this process listens already", hint="choose name and folder before it does")
-            return self._start(directory, name, token, on_change, about)
+            self._refuse_elsewhere()
+            broker = Broker(
+                self, directory=directory, name=name, token=token, on_change=on_change, about=about
+            )
+            self._start(broker)
+            return broker
 
-    def _start(
-        self,
-        directory: str | os.PathLike[str] | None = None,
-        name: str | None = None,
-        token: bytes | None = None,
-        on_change: Callable[[], None] | None = None,
-        about: Callable[[], dict[str, Any]] | None = None,
-    ) -> Broker:
-        from aioconn.broker.server import Broker
+    def _start(self, broker: Broker | None = None) -> None:
+        """Begin to listen, in the usual way if none is given. The lock is held."""
+        if broker is None:
+            from aioconn.broker.server import Broker
 
-        if not self.local:
-            raise UsageError(f"the estate {self.id} belongs to process {self.pid}", hint="use here()")
-        broker = Broker(self, directory=directory, name=name, token=token, on_change=on_change, about=about)
+            broker = Broker(self)
         broker.start()
         self._address = broker.address
         self.broker = broker
         self._stopped = False
-        return broker
+
+    def _refuse_elsewhere(self) -> None:
+        if not self.local:
+            raise UsageError(f"the estate {self.id} belongs to process {self.pid}", hint="use here()")
 
     def _known_address(self) -> Address:
         if self._address is None:

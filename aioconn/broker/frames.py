@@ -9,6 +9,7 @@ place. Parts are made and joined here; nobody else sees them.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Literal, TypeAlias
 
@@ -80,6 +81,7 @@ __all__ = [
     "Welcome",
     "encode",
     "pieces",
+    "plainly",
 ]
 
 MAX_FRAME: Final = 16 * 1024 * 1024
@@ -119,6 +121,8 @@ _UNCOUNTED = 64 * 1024
 
 _PLAIN = frozenset({type(None), bool, int, float, str})
 
+_length_at = struct.Struct(">I").unpack_from
+
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -128,7 +132,7 @@ def encode(frame: Frame, place: str = "") -> bytes:
     Raises `CannotCross` for a value that cannot go; `place` names it ("the result of execute"), an argument of a call
     is named by itself. A `Failure` is never refused.
     """
-    if (plain := _plainly(frame)) is not None:
+    if (plain := plainly(frame)) is not None:
         return plain
     wire = _wire(frame, place)
     if isinstance(wire, Valued) and len(wire.body) > PART:
@@ -141,7 +145,7 @@ def pieces(frame: Frame, place: str = "") -> Iterator[bytes]:
 
     Raises as `encode` does, at once and not at the first piece.
     """
-    if (plain := _plainly(frame)) is not None:
+    if (plain := plainly(frame)) is not None:
         return iter((plain,))
     wire = _wire(frame, place)
     if isinstance(wire, Valued) and len(wire.body) > PART:
@@ -149,25 +153,33 @@ def pieces(frame: Frame, place: str = "") -> Iterator[bytes]:
     return iter((_framed(wire),))
 
 
-def _plainly(frame: Frame) -> bytes | None:
-    """The short way, for what most calls take and give; None for whatever needs another look."""
+def plainly(frame: Frame) -> bytes | None:
+    """The short way, for what most calls take and give: `encode` in one step; None for whatever needs another look."""
     wire: msgspec.Struct = frame
     if type(frame) is Call:
-        if not _PLAIN.issuperset(map(type, frame.args)) or not _PLAIN.issuperset(
-            map(type, frame.kwargs.values())
-        ):
+        args, kwargs = frame.args, frame.kwargs
+        if args and not _PLAIN.issuperset(map(type, args)):
+            return None
+        if kwargs and not _PLAIN.issuperset(map(type, kwargs.values())):
             return None
         if len(frame.name) > 255 or len(frame.target.alias) > 255:
             return None
-    elif type(frame) is Value and type(frame.value) is Output:
+    elif type(frame) is not Value and type(frame) is not Item:
+        return None
+    elif type(frame.value) in _PLAIN:
+        if type(frame.value) is str and len(frame.value) > PART:
+            return None
+    elif type(frame.value) is Output and type(frame) is Value:
         output = frame.value
+        if len(output) > PART:
+            return None
         raw = output._raw
         head, tail = (raw, None) if type(raw) is bytes else raw
         fields = (output.command, output.elapsed, output.mode, output.failure)
         if tuple(map(type, fields)) not in _OUTPUT_FIELDS:
             return None
         wire = OutputBody(str.__str__(output), *fields, head, tail)  # type: ignore[arg-type]
-    elif not isinstance(frame, Value | Item) or type(frame.value) not in _PLAIN:
+    else:
         return None
     try:
         body = _encode(wire)
@@ -293,11 +305,8 @@ class Inbox:
         """
         if self._bad is not None:
             raise BadFrame(self._bad)
-        if (
-            not self._buffer
-            and 4 < len(data) <= self._limit
-            and int.from_bytes(data[:4], "big") == len(data) - 4
-        ):
+        size = len(data)
+        if not self._buffer and 4 < size <= self._limit and _length_at(data)[0] == size - 4:
             frame = self._frame(data[4:])  # as nearly all come: one, whole
             return iter(()) if frame is None else iter((frame,))
         self._buffer += data
@@ -326,6 +335,8 @@ class Inbox:
         except Exception as error:
             raise self._spoilt(f"no frame of ours ({type(error).__name__})") from None
         kind = type(wire)
+        if (kind is Value or kind is Call) and not self._parts:
+            return wire  # type: ignore[no-any-return]
         if kind is Part:
             self._parts += wire.data
             if len(self._parts) > MAX_VALUE:

@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import logging
 import socket
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aioconn.broker import words
 from aioconn.broker.attachment import Attachment
@@ -38,6 +39,7 @@ from aioconn.broker.frames import (
     Value,
     encode,
     pieces,
+    plainly,
 )
 from aioconn.broker.opened import Closing, Elsewhere, Entering, Opened
 from aioconn.errors import BadFrame, CannotCross, UsageError, UsedAfterRelease
@@ -56,11 +58,13 @@ PULSE = 5.0
 OPEN_AT_ONCE = 256
 """Blocks and iterations that a wire may have open."""
 
+Work: TypeAlias = Callable[[Call], Coroutine[Any, Any, Frame]]
+
 _ALIVE = encode(Alive())
 
 
 class Stage(StrEnum):
-    """Whether the wire owes an answer, and how far that has come. One method, `_enter`, changes it."""
+    """Whether the wire owes an answer, and how far that has come."""
 
     IDLE = "idle"
     HANDED = "handed"
@@ -71,6 +75,10 @@ class Stage(StrEnum):
     """A block is being left, or an iterator closed, which is done in any case."""
     ANSWERING = "answering"
     ENDED = "ended"
+
+
+# On Python 3.11 it takes a search to get a member from its class, a dozen times per call.
+_IDLE, _HANDED, _SERVING, _LEAVING, _ANSWERING, _ENDED = Stage
 
 
 class Peer(Attachment):
@@ -96,7 +104,7 @@ class Peer(Attachment):
         self._name = f"process {pid}"
         self._context = contextvars.Context()
         self._inbox = Inbox("server")
-        self._stage = Stage.IDLE
+        self._stage = _IDLE
         self._pulse: asyncio.TimerHandle | None = None
         self._tasks: dict[asyncio.Task[Any], None] = {}
         self._active: asyncio.Task[Any] | None = None  # the one that owes the answer
@@ -120,7 +128,7 @@ class Peer(Attachment):
     def busy(self) -> str | None:
         """What is under way, in a few words."""
         call = self._call
-        if call is None or self._stage in (Stage.IDLE, Stage.ENDED):
+        if call is None or self._stage in (_IDLE, _ENDED):
             return None
         return f"{call.name} of {call.target.kind} {call.target.alias}".rstrip()
 
@@ -128,7 +136,7 @@ class Peer(Attachment):
 
     def _on_end(self) -> None:
         """Also leave what is open; the newest first."""
-        self._stage = Stage.ENDED
+        self._stage = _ENDED
         if self._pulse is not None:
             self._pulse.cancel()
             self._pulse = None
@@ -143,7 +151,7 @@ class Peer(Attachment):
 
     def _throw_out(self, kind: str, why: str) -> None:
         """The other side does what is not done."""
-        if self._stage is not Stage.ENDED:
+        if self._stage is not _ENDED:
             self._broker.refuse(kind, f"{self._name}: {why}")
             self._end()
 
@@ -153,9 +161,9 @@ class Peer(Attachment):
         try:
             for frame in self._inbox.feed(data):
                 stage = self._stage
-                if stage is Stage.IDLE and type(frame) is Call:  # as nearly all come
+                if stage is _IDLE and type(frame) is Call:  # as nearly all come
                     self._take_call(frame)
-                elif stage is Stage.ENDED:
+                elif stage is _ENDED:
                     return
                 else:
                     self._take(frame)
@@ -165,7 +173,7 @@ class Peer(Attachment):
     def _take(self, frame: Frame) -> None:
         if isinstance(frame, Cancel):
             self._take_cancel()
-        elif self._stage is not Stage.IDLE:
+        elif self._stage is not _IDLE:
             self._throw_out("protocol", f"{type(frame).__name__} before the last answer was given")
         elif isinstance(frame, Call):
             self._take_call(frame)
@@ -187,15 +195,14 @@ class Peer(Attachment):
         if kind == "ask":
             self._ask(call)
         elif kind == "call":
-            self._start(self._serve(call))
+            self._start(call, self._called)
         else:
             self._numbered += 1
             if len(self._open) >= OPEN_AT_ONCE:
                 self._say(Failure(UsageError(f"{OPEN_AT_ONCE} blocks and iterations are open on this wire")))
                 return
-            self._start(
-                self._enter(call, self._numbered) if kind == "enter" else self._iterate(call, self._numbered)
-            )
+            work = self._block if kind == "enter" else self._items
+            self._start(call, functools.partial(work, number=self._numbered))
 
     def _take_step(self, frame: Next | Leave) -> None:
         thing = self._open.get(frame.thing) if frame.thing else self._innermost()
@@ -207,7 +214,7 @@ class Peer(Attachment):
         if thing.is_block and isinstance(frame, Next):
             self._throw_out("protocol", "a block has no next item")
             return
-        self._enter_stage(Stage.HANDED)
+        self._enter_stage(_HANDED)
         self._active = thing.task
         thing.asked.set_result(frame)
         self._arm()
@@ -216,20 +223,20 @@ class Peer(Attachment):
         """What was answered already, or is being left, has crossed with it."""
         if self._cancelling:
             return
-        if self._stage is Stage.SERVING and self._active is not None:
+        if self._stage is _SERVING and self._active is not None:
             self._cancelling = self._struck = True
             self._active.cancel()
-        elif self._stage is Stage.HANDED:
+        elif self._stage is _HANDED:
             self._cancelling = True
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._stage = Stage.HANDED
-        task = begin(self._home, work, name=self._name, context=self._context)
+    def _start(self, call: Call, work: Work) -> None:
+        self._stage = _HANDED
+        task = begin(self._home, self._serve(call, work), name=self._name, context=self._context)
         if task.done():
             self._settle(task)
             return
         self._tasks[task] = None
-        if self._stage in (Stage.HANDED, Stage.SERVING):
+        if self._stage in (_HANDED, _SERVING):
             self._active = task
         task.add_done_callback(self._task_ended)
         self._arm()
@@ -272,7 +279,7 @@ class Peer(Attachment):
             found = self._found(call.target)
             home = found.home
             if home is not None and home is not self._home and home.is_running():
-                self._start(self._ask_elsewhere(call, found, home))
+                self._start(call, functools.partial(self._asked_elsewhere, found=found, home=home))
                 return
             value = self._context.run(found.ask, call.name, call.args, call.kwargs)
             answer: Frame = Value(words.present(value, self._estate, found.owner))
@@ -280,72 +287,56 @@ class Peer(Attachment):
             answer = Failure(error)
         self._say(answer, f"the result of {call.name}")
 
-    async def _ask_elsewhere(self, call: Call, found: words.Found, home: asyncio.AbstractEventLoop) -> None:
+    async def _serve(self, call: Call, work: Work) -> None:
+        """Answer with what the work gives, or with how it failed; for a task."""
+        try:
+            answer = await work(call)
+        except asyncio.CancelledError:
+            if not self._was_cancelled():
+                raise
+            answer = Cancelled()
+        except Exception as error:
+            answer = Failure(error)
+        try:
+            if not self._answer_at_once(answer):
+                await self._answer(answer, f"the result of {call.name}")
+        finally:
+            del answer  # the traceback of an error holds this frame
+
+    async def _called(self, call: Call) -> Frame:
+        found = self._found(call.target)
+        self._begin_serving()
+        value = await found.call(call.name, call.args, call.kwargs)
+        return Value(words.present(value, self._estate, found.owner))
+
+    async def _asked_elsewhere(
+        self, call: Call, found: words.Found, home: asyncio.AbstractEventLoop
+    ) -> Frame:
         async def ask() -> Any:
             return words.present(found.ask(call.name, call.args, call.kwargs), self._estate, found.owner)
 
-        async def outcome() -> Frame:
-            try:
-                self._begin_serving()
-                return Value(await carry(home, ask))
-            except asyncio.CancelledError:
-                if not self._was_cancelled():
-                    raise
-                return Cancelled()
-            except Exception as error:
-                return Failure(error)
-
-        await self._answer(await outcome(), f"the result of {call.name}")
-
-    async def _serve(self, call: Call) -> None:
-        await self._answer(await self._outcome(call), f"the result of {call.name}")
-
-    async def _outcome(self, call: Call) -> Frame:
-        # Errors are answered by who calls this, so that what their tracebacks hold does not hold them.
-        try:
-            found = self._found(call.target)
-            self._begin_serving()
-            value = await found.call(call.name, call.args, call.kwargs)
-            return Value(words.present(value, self._estate, found.owner))
-        except asyncio.CancelledError:
-            if not self._was_cancelled():
-                raise
-            return Cancelled()
-        except Exception as error:
-            return Failure(error)
+        self._begin_serving()
+        return Value(await carry(home, ask))
 
     # ------------------------------------------------------------------ what stays open
 
-    async def _enter(self, call: Call, number: int) -> None:
-        await self._answer(await self._block(call, number))
-
     async def _block(self, call: Call, number: int) -> Frame:
         """The answer to what ended it: to the call, if it could not be entered, else to Leave."""
-        try:
-            found = self._found(call.target)
-            thing = Opened(asyncio.current_task(), True)
-            self._begin_serving()
-            block = found.block(call.name, call.args, call.kwargs)
-            async with Entering(block, Elsewhere(self.pid, self.program, self)) as value:
-                thing.entered = words.entered(value, found.owner)
-                reference = words.present(value, self._estate, found.owner)
-                self._open[number] = thing
-                try:
-                    await self._answer(Value(None if isinstance(value, Hold) else reference))
-                    await self._asked(thing)
-                    self._enter_stage(Stage.LEAVING)
-                finally:
-                    del self._open[number]
-            return Value(None)
-        except asyncio.CancelledError:
-            if not self._was_cancelled():
-                raise
-            return Cancelled()
-        except Exception as error:
-            return Failure(error)
-
-    async def _iterate(self, call: Call, number: int) -> None:
-        await self._answer(await self._items(call, number))
+        found = self._found(call.target)
+        thing = Opened(asyncio.current_task(), True)
+        self._begin_serving()
+        block = found.block(call.name, call.args, call.kwargs)
+        async with Entering(block, Elsewhere(self.pid, self.program, self)) as value:
+            thing.entered = words.entered(value, found.owner)
+            reference = words.present(value, self._estate, found.owner)
+            self._open[number] = thing
+            try:
+                await self._answer(Value(None if isinstance(value, Hold) else reference))
+                await self._asked(thing)
+                self._enter_stage(_LEAVING)
+            finally:
+                del self._open[number]
+        return Value(None)
 
     async def _items(self, call: Call, number: int) -> Frame:
         """The answer to the step that ended it."""
@@ -354,7 +345,7 @@ class Peer(Attachment):
             found = self._found(call.target)
             self._begin_serving()
             items = found.iterate(call.name, call.args, call.kwargs)
-            async with Closing(items, lambda: self._enter_stage(Stage.LEAVING)) as iterator:
+            async with Closing(items, lambda: self._enter_stage(_LEAVING)) as iterator:
                 async for item in iterator:
                     value = words.present(item, self._estate, found.owner)
                     await self._answer(Item(value), f"an item of {call.name}")
@@ -362,12 +353,6 @@ class Peer(Attachment):
                         break
                     self._begin_serving()
             return End()
-        except asyncio.CancelledError:
-            if not self._was_cancelled():
-                raise
-            return Cancelled()
-        except Exception as error:
-            return Failure(error)
         finally:
             del self._open[number]
 
@@ -383,24 +368,23 @@ class Peer(Attachment):
     # ------------------------------------------------------------------ answers
 
     def _enter_stage(self, stage: Stage) -> None:
-        if self._stage is not Stage.ENDED:
+        if self._stage is not _ENDED:
             self._stage = stage
 
     def _check_there(self) -> None:
         """Whoever swallowed the cancellation with which the wire ended hears of it here again."""
-        if self._stage is Stage.ENDED:
+        if self._stage is _ENDED:
             raise asyncio.CancelledError
 
     def _begin_serving(self) -> None:
         """From here on a Cancel cancels. Raises CancelledError if one came before."""
-        self._check_there()
-        if self._cancelling:
+        if self._cancelling or self._stage is _ENDED:
             raise asyncio.CancelledError
-        self._stage = Stage.SERVING
+        self._stage = _SERVING
 
     def _was_cancelled(self) -> bool:
         """For whoever caught a CancelledError: whether that can be the answer. Else it is this task that is to end."""
-        if self._stage is Stage.ENDED:
+        if self._stage is _ENDED:
             return False
         task = asyncio.current_task()
         return self._cancelling or (task is not None and not task.cancelling())
@@ -413,7 +397,7 @@ class Peer(Attachment):
             if self._struck and (task := asyncio.current_task()) is not None:
                 task.uncancel()
             self._struck = False
-        self._stage = Stage.ANSWERING
+        self._stage = _ANSWERING
         try:
             parts = pieces(frame, place)
         except CannotCross as error:
@@ -426,12 +410,31 @@ class Peer(Attachment):
             if self._drained is not None:
                 await self._drained
         self._check_there()
-        self._active = self._call = None
-        self._stage = Stage.IDLE
-        self._broker.changed()
+        self._answered()
+
+    def _answer_at_once(self, frame: Frame) -> bool:
+        """The short way for what is plain, small and still wanted; False for all else."""
+        transport = self._transport
+        if self._stage is not _SERVING or self._cancelling:
+            return False
+        if transport is None or transport.is_closing() or (data := plainly(frame)) is None:
+            return False
+        transport.write(data)
+        if self._drained is None:
+            self._answered()
+        else:  # the other side has to read first
+            self._stage = _ANSWERING
+            self._drained.add_done_callback(self._answered)
+        return True
+
+    def _answered(self, _: object = None) -> None:
+        if self._stage is not _ENDED:
+            self._active = self._call = None
+            self._stage = _IDLE
+            self._broker.changed()
 
     def _say(self, frame: Frame, place: str = "") -> None:
-        """Answer at once."""
+        """Answer what is asked of plain functions."""
         try:
             data = encode(frame, place)
         except CannotCross as error:
@@ -442,14 +445,14 @@ class Peer(Attachment):
         self._broker.changed()
 
     def _arm(self) -> None:
-        if self._pulse is None and self._stage is not Stage.ENDED:
+        if self._pulse is None and self._stage is not _ENDED:
             self._pulse = self._home.call_later(PULSE, self._beat)
 
     def _beat(self) -> None:
         """One timer for the whole wire: made by the first call, and gone when it finds nothing under way."""
         self._pulse = None
-        if self._stage in (Stage.IDLE, Stage.ENDED):
+        if self._stage in (_IDLE, _ENDED):
             return
-        if self._stage is not Stage.ANSWERING:
+        if self._stage is not _ANSWERING:
             self._write(_ALIVE)
         self._arm()

@@ -52,6 +52,10 @@ class Step(Enum):
     OVER = "over"
 
 
+# On Python 3.11 it takes a search to get a member from its class, several times per call.
+_READY, _SENDING, _AWAITING, _OVER = Step
+
+
 class Wire:
     """A place among those that may be open, and once it is connected, the connection. Whoever has it may ask; `lock`
     is for those who share one."""
@@ -77,7 +81,7 @@ class Wire:
     def __init__(self, address: Address) -> None:
         self.address = address
         self.home = 0
-        self.step = Step.OVER
+        self.step = _OVER
         self.cause: BaseException | None = None
         """Why somebody else has shut it."""
         self.lock = threading.RLock()
@@ -110,13 +114,13 @@ class Wire:
             self._buffer = memoryview(bytearray(BUFFER))
             if self.cause is not None:
                 raise self.cause
-            self.step = Step.READY
+            self.step = _READY
         except OSError as error:
             raise self._gone(error, sent=False) from error
         except BrokerGone as error:
             raise self.cause or error from None
         finally:
-            if self.step is not Step.READY:
+            if self.step is not _READY:
                 sock.close()
 
     @property
@@ -132,21 +136,21 @@ class Wire:
         After any other exception (Ctrl-C) the answer is still to come: see `give_up`.
         """
         sock = self._sock
-        if self.step is not Step.READY or sock is None:
+        if self.step is not _READY or sock is None:
             raise self.gone()
-        self.step = Step.SENDING
+        self.step = _SENDING
         try:
             sock.sendall(question, _NO_SIGNAL)
         except (BrokenPipeError, ConnectionResetError) as error:
-            self.step = Step.OVER
+            self.step = _OVER
             if self.cause is not None:
                 raise self.cause from None
             raise Stale from error
         except OSError as error:
             raise self._gone(error, sent=False) from error
-        self.step = Step.AWAITING
+        self.step = _AWAITING
         answer = self._answer(sock)
-        self.step = Step.READY
+        self.step = _READY
         return answer
 
     def _answer(self, sock: socket.socket) -> Frame:
@@ -174,10 +178,10 @@ class Wire:
         other side ends all that belongs to it. Raises nothing of its own.
         """
         sock = self._sock
-        if self.step is Step.READY or self.step is Step.OVER or sock is None:
+        if self.step is _READY or self.step is _OVER or sock is None:
             return
         try:
-            if self.step is Step.AWAITING:
+            if self.step is _AWAITING:
                 _limit(sock, socket.SO_RCVTIMEO, PATIENCE)
                 sock.sendall(encode(Cancel()), _NO_SIGNAL)
                 answer = self._answer(sock)
@@ -186,11 +190,11 @@ class Wire:
                     self._answer(sock)
                 self.open_things.discard(thing)
                 _limit(sock, socket.SO_RCVTIMEO, SILENCE)
-                self.step = Step.READY
+                self.step = _READY
         except (OSError, BrokerGone):
             pass
         finally:
-            if self.step is not Step.READY:
+            if self.step is not _READY:
                 self.shut()
 
     def leave(self, thing: int) -> Frame:
@@ -207,7 +211,7 @@ class Wire:
 
     def close(self) -> None:
         """Free its descriptor."""
-        self.step = Step.OVER
+        self.step = _OVER
         if self._sock is not None:
             self._sock.close()
 
@@ -220,7 +224,7 @@ class Wire:
     def shut(self, cause: BaseException | None = None) -> None:
         """End it, from any thread: one that waits for an answer gets `cause`, or `BrokerGone`, at once."""
         self.cause = self.cause or cause
-        self.step = Step.OVER
+        self.step = _OVER
         if self._sock is not None and not self.left_behind:
             with contextlib.suppress(OSError):
                 self._sock.shutdown(socket.SHUT_RDWR)
@@ -230,7 +234,7 @@ class Wire:
         return self._gone(None, sent=False)
 
     def _gone(self, error: BaseException | None, *, sent: bool) -> BaseException:
-        self.step = Step.OVER
+        self.step = _OVER
         if self.cause is not None:
             return self.cause
         text = f"process {self.address.pid}, which holds the sessions, "

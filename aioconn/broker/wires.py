@@ -22,6 +22,8 @@ WAIT = 60.0
 SPARE = 30.0
 """Seconds after which an idle wire is closed when there are others."""
 
+_READY = Step.READY  # on Python 3.11 it takes a search to get a member from its class
+
 
 class Waiter:
     __slots__ = ("_granted", "cause", "wire")
@@ -86,7 +88,7 @@ class Wires:
         if waiter is not None:
             wire = self._wait(waiter)
         assert wire is not None
-        return wire if wire.step is Step.READY else self._connect(wire, target)
+        return wire if wire.step is _READY else self._connect(wire, target)
 
     def replace(self, wire: Wire, target: Target) -> Wire:
         """Another one for a wire that was found dead."""
@@ -101,7 +103,7 @@ class Wires:
         """Give it back after it was used for `target`. One that is not in step is closed."""
         # A device that had no home may have one by now.
         homeless = wire.home == 0 and target is not None and target.kind in ("device", "connection")
-        keep = wire.step is Step.READY and wire.cause is None and not homeless
+        keep = wire.step is _READY and wire.cause is None and not homeless
         old = None
         with self._lock:
             if not keep:

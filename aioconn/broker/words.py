@@ -148,7 +148,8 @@ class Found:
         """Begin a coroutine method. Raises `UsageError`."""
         if name not in self.words.calls and name not in self._services():
             raise self._unknown(name)
-        _check(kwargs)
+        if kwargs:
+            _check(kwargs)
         work: Awaitable[Any] = getattr(self.thing, name)(*args, **kwargs)
         return _lodged(work) if self.words is TESTBED else work
 
@@ -180,20 +181,20 @@ class Found:
         return block
 
     def _services(self) -> tuple[str, ...]:
-        kind = self._class()
+        kind = self.kind or self._default()
         return kind.services if kind is not None else ()
 
     def _streams(self) -> tuple[str, ...]:
-        kind = self._class()
+        kind = self.kind or self._default()
         return kind.streams if kind is not None else ()
 
-    def _class(self) -> Any:
-        """For a device, that of its default alias: its services may be called on the device."""
-        if isinstance(self.thing, Device):
-            manager = self.thing.manager
-            current = manager.connections.get(manager.default_alias)
-            return None if current is None else type(current)
-        return self.kind
+    def _default(self) -> Any:
+        """For a device, the class of its default alias: its services may be called on the device."""
+        if not isinstance(self.thing, Device):
+            return None
+        manager = self.thing.manager
+        current = manager.connections.get(manager.default_alias)
+        return None if current is None else type(current)
 
     def _unknown(self, name: str) -> UsageError:
         offered = [*self.words.known(), *self._services(), *self._streams()]
@@ -205,17 +206,17 @@ class Found:
 def find(estate: Estate, target: Target) -> Found:
     """What a target stands for. Raises `UnknownDevice`, `UnknownAlias`."""
     owner = estate.find(target.key)
-    wanted = Testbed if target.kind == "testbed" else Device
-    if not isinstance(owner, wanted):
-        raise UnknownDevice(
-            f"process {estate.pid} has no such {'testbed' if wanted is Testbed else 'device'} any more",
-            hint="keep a reference to the testbed there for as long as other processes use it",
-        )
-    if isinstance(owner, Testbed):
+    if isinstance(owner, Device):
+        if target.kind == "connection":
+            return _found(owner.manager.get(target.alias), owner)
+        if target.kind == "device":
+            return Found(owner, DEVICE, owner)
+    elif isinstance(owner, Testbed) and target.kind == "testbed":
         return Found(owner, TESTBED, owner)
-    if target.kind == "device":
-        return Found(owner, DEVICE, owner)
-    return _found(owner.manager.get(target.alias), owner)
+    raise UnknownDevice(
+        f"process {estate.pid} has no such {'testbed' if target.kind == 'testbed' else 'device'} any more",
+        hint="keep a reference to the testbed there for as long as other processes use it",
+    )
 
 
 def entered(value: Any, owner: Device | Testbed | None) -> Found:

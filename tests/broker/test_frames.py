@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.broker import codec, frames, messages, values
@@ -38,11 +38,13 @@ from aioconn.broker.frames import (
     Welcome,
     encode,
     pieces,
+    plainly,
 )
 from aioconn.credentials import Secret
 from aioconn.errors import BadFrame, CannotCross, CommandRejected, RemoteError
 from aioconn.results import Output
 from tests.broker.samples import OUTPUT, Row, any_value, same
+from tests.examples import examples
 
 DEVICE = Target("device", 3)
 NONCE = bytes(32)
@@ -94,6 +96,33 @@ def test_frames_arrive_as_they_were(kind: InboxKind) -> None:
     assert list(Inbox(kind).feed(b"".join(map(encode, ALL[kind])))) == ALL[kind]
 
 
+@pytest.mark.parametrize(
+    "frame", [Call("call", DEVICE, "execute", ("a",), {"timeout": 3.0}), Value("a"), Item(7)]
+)
+def test_what_is_plain_takes_the_short_way(frame: Frame) -> None:
+    assert plainly(frame) == encode(frame)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        Call("call", DEVICE, "execute", (["a"],)),
+        Call("call", DEVICE, "execute", (), {"replies": {}}),
+        Call("call", DEVICE, "x" * 256),
+        Value("a" * PART),
+        Value("a" * (PART + 1)),
+        Value("\ud800"),
+        Value(1 << 70),
+        Value(b"a"),
+        Item(["a"]),
+        Failure(ValueError()),
+        End(),
+    ],
+)
+def test_all_else_takes_the_long_way(frame: Frame) -> None:
+    assert plainly(frame) is None
+
+
 @pytest.mark.parametrize("kind", ALL)
 def test_each_side_takes_only_what_may_come_there(kind: InboxKind) -> None:
     for other in ALL:
@@ -115,7 +144,7 @@ def test_every_cut_of_the_stream(kind: InboxKind) -> None:
     assert inbox.pending == 0
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(st.lists(any_value, max_size=4), st.data())
 def test_any_values_in_any_pieces(contents: list[Any], data: st.DataObject) -> None:
     calls = [Call("call", DEVICE, "execute", (value,), {"x": value, "y": 1}) for value in contents]
@@ -509,7 +538,7 @@ def test_a_call_with_too_many_values_is_not_sent() -> None:
         encode(Call("call", DEVICE, "configure", ([None] * MAX_ELEMENTS,)))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(any_value)
 def test_values_are_counted_as_they_are_decoded(value: Any) -> None:
     body = values.dump(value)

@@ -522,6 +522,23 @@ def test_who_calls_again_before_he_has_read_is_thrown_out(shared: Shared) -> Non
     assert shared.broker.refused["protocol"] == 1
 
 
+def test_what_is_answered_at_once_is_to_be_read_as_well(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "x" * 900_000  # plain, and more than the system takes
+    shared.connect("r2")
+    wire, hasty = shared.connect("r1"), shared.connect("r1")
+    monkeypatch.setattr(words, "present", lambda *_: long)
+    for _ in range(3):
+        wire.begin("custom", kind="ask", on=shared.target("r2"))
+        assert wire.answer() == long
+    hasty.begin("custom", kind="ask", on=shared.target("r2"))
+    time.sleep(0.1)
+    hasty.begin("name", kind="ask")
+    assert hasty.ends()
+    assert shared.broker.refused["protocol"] == 1
+
+
 def test_a_wire_between_frames_may_live_for_ever(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline holds for handshakes only, even for half a frame."""
     from aioconn.broker import handshake, porter
