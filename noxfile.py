@@ -177,6 +177,20 @@ def processes_long(session: nox.Session) -> None:
 
 
 @nox.session
+def examples(session: nox.Session) -> None:
+    """The tests in which Hypothesis looks for an example that fails, with four times as many as each day."""
+    install(session, "test")
+    session.run("pytest", "-m", "hypothesis", "--hypothesis-profile=all", *session.posargs)
+
+
+@nox.session
+def real_time(session: nox.Session) -> None:
+    """The tests whose clock jumps over silences otherwise, with a clock that does not."""
+    install(session, "test")
+    session.run("pytest", "-m", "clock and not chaos", *session.posargs, env={"AIOCONN_CLOCK": "real"})
+
+
+@nox.session
 def chaos(session: nox.Session) -> None:
     """A dialogue cut, reset or swallowed at every byte of it, through a proxy."""
     install(session, "test")

@@ -16,12 +16,17 @@ import resource
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
+
+from tests.examples import EVERYDAY
 
 pytest_plugins = ["tests.daemons", "tests.lab_fixtures"]
+
+settings.load_profile(EVERYDAY)
 
 GRACE = 0.2
 """Seconds that a test's leavings get to go away by themselves."""
@@ -46,6 +51,13 @@ class LoopErrors(logging.Handler):
         self.seen.append(self.format(record))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def frozen_objects() -> Iterator[None]:
+    """Whatever the audit hides from the garbage collector is shown to it in the end."""
+    yield
+    gc.unfreeze()
+
+
 @pytest.fixture(scope="session")
 def asyncio_log() -> Iterator[LoopErrors]:
     handler = LoopErrors()
@@ -61,12 +73,12 @@ def audit(asyncio_log: LoopErrors) -> Iterator[LoopErrors]:
     A test that provokes a loop error on purpose asks for this fixture, asserts on `seen` and clears it.
     """
     asyncio_log.seen.clear()
+    gc.collect()  # what the last test had, which was kept for as long as its fixtures were
     share_nothing()
     threads, descriptors = set(threading.enumerate()), open_descriptors()
-    gc.freeze()  # so that the collection below looks at this test's objects only, which makes it cheap
+    gc.freeze()  # so that these collections look at one test's objects only, which makes them cheap
     yield asyncio_log
     gc.collect()  # brings out what is reported by finalizers
-    gc.unfreeze()
     deadline = time.monotonic() + GRACE
     for thread in set(threading.enumerate()) - threads:
         while thread.ident is None and time.monotonic() < deadline:
@@ -101,10 +113,21 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.fixturenames.insert(item.fixturenames.index("audit") + 1, "audit_tasks")
 
 
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Silences cost nothing to a test that is marked `clock("jumping")`, unless AIOCONN_CLOCK says "real"."""
+    marker = item.get_closest_marker("clock")
+    if marker is None or "real" in (*marker.args, os.environ.get("AIOCONN_CLOCK")):
+        return {"plain": asyncio.new_event_loop}
+    from tests.desync.clock import JumpingLoop
+
+    return {"jumping": JumpingLoop}
+
+
 def share_nothing() -> None:
     """What earlier tests shared with other processes is over, also where only the garbage collector knows that."""
     estate = sys.modules.get("aioconn.broker.estate")
     if estate is not None and not estate.here().empty:
+        gc.unfreeze()
         gc.collect()
         estate.here().stop()
 

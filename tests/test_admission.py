@@ -21,6 +21,8 @@ from aioconn.errors import (
 from aioconn.events import CircuitOpened, LimitLearned, Replaced
 from aioconn.lab import Faults, Lab
 
+pytestmark = pytest.mark.clock("jumping")
+
 
 @pytest.fixture
 async def load(lab: Lab) -> AsyncIterator[Any]:
@@ -101,6 +103,7 @@ async def test_idle_sessions_of_one_pool_are_given_up_for_another(lab: Lab, load
     assert served.peak_sessions == 3
 
 
+@pytest.mark.clock("real")
 async def test_a_pool_that_is_always_wanted_lets_another_have_its_turn(lab: Lab, load: Any) -> None:
     await lab.add("r1", protocols=("telnet",))
     r1 = load(max_sessions=1)["r1"]

@@ -7,7 +7,7 @@ import random
 import statistics
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.breaker import Breaker, Circuit
@@ -32,6 +32,7 @@ from aioconn.errors import (
     ShellRefused,
 )
 from aioconn.policy import BACKOFF_CEILING, BACKOFF_FLOOR, HEALTHY_AFTER, PERMANENT_FOR
+from tests.examples import examples
 
 DOWN = HostUnreachable("refused", device="r1", path="mgmt")
 
@@ -409,7 +410,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(steps=STEPS, seed=st.integers(0, 1000))
 def test_whatever_happens(steps: list[tuple[str, int, float]], seed: int) -> None:
     breaker, now = Breaker(random.Random(seed)), 0.0

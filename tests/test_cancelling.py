@@ -17,6 +17,8 @@ from tests.cancelling import Cut, Moment, Way, cut_everywhere
 from tests.storm.clock import run
 from tests.storm.device import FakeDevice, Weather
 
+pytestmark = pytest.mark.clock("jumping")
+
 
 async def nothing() -> None: ...
 

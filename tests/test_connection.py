@@ -137,7 +137,7 @@ def request(server: LineServer, listeners: Listeners | None = None, **arguments:
 
 
 async def gone(server: LineServer) -> None:
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while server.live:
             await asyncio.sleep(0.001)
 

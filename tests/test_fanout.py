@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 import aioconn
-from aioconn.errors import AioconnError, AuthenticationFailed, ConnectTimeout, UnknownDevice
+from aioconn.errors import AioconnError, AuthenticationFailed, ConnectTimeout, ShellRefused, UnknownDevice
 from aioconn.lab import Faults, Lab
+
+pytestmark = pytest.mark.clock("jumping")
 
 
 async def fill(lab: Lab, count: int, **keys: Any) -> aioconn.Testbed:
@@ -21,18 +23,25 @@ async def fill(lab: Lab, count: int, **keys: Any) -> aioconn.Testbed:
 async def test_every_device_gives_one_result(lab: Lab) -> None:
     testbed = await fill(lab, 20)
     lab["r3"].faults = Faults(wrong_password=True)
-    lab["r4"].faults = Faults(half_open=True)
+    lab["r4"].faults = Faults(vty_limit=0, vty_refusal="text")
     seen: dict[str, aioconn.Result[Any]] = {}
-    async for result in aioconn.fan_out(testbed, "show version", limit=8, timeout=1):
+    async for result in aioconn.fan_out(testbed, "show version", limit=8):
         seen[result.device] = result
     assert set(seen) == set(testbed)
     assert {name for name, result in seen.items() if not result.ok} == {"r3", "r4"}
     assert isinstance(seen["r3"].error, AuthenticationFailed)
-    assert isinstance(seen["r4"].error, ConnectTimeout)
+    assert isinstance(seen["r4"].error, ShellRefused)
     assert all("Version" in result.unwrap() for result in seen.values() if result.ok)
     assert not any(device.connected for device in testbed.devices.values())
-    await asyncio.sleep(0.05)
-    assert sum(served.sessions for served in lab.devices.values()) == 0
+    async with asyncio.timeout(20):
+        while any(served.sessions for served in lab.devices.values()):
+            await asyncio.sleep(0.001)
+
+
+async def test_a_device_that_says_nothing_is_given_up_in_time(lab: Lab) -> None:
+    testbed = await fill(lab, 2, faults=Faults(half_open=True))
+    results = [result async for result in aioconn.fan_out(testbed, "show version", timeout=0.1)]
+    assert [type(result.error) for result in results] == [ConnectTimeout] * 2
 
 
 async def test_several_commands_and_a_function(lab: Lab) -> None:

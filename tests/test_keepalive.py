@@ -18,6 +18,8 @@ from aioconn.lab.cable import POSSIBLE
 from aioconn.lab.weather import CLEAR
 from aioconn.transport import tcp
 
+pytestmark = pytest.mark.clock("jumping")
+
 DEADLINE = 10.0
 KEEPALIVE = 0.2
 GONE = Weather(end=Ending.BLACK_HOLE)
@@ -101,6 +103,7 @@ async def test_ssh_asks_while_it_is_idle(way: Make) -> None:
     await made.check()
 
 
+@pytest.mark.clock("real")
 async def test_telnet_speaks_while_it_is_idle(way: Make) -> None:
     made = await way("telnet")
     before = made.proxy.bytes_to_server
@@ -133,6 +136,7 @@ async def test_zero_keeps_still(way: Make, protocol: str) -> None:
 
 
 @LINUX
+@pytest.mark.clock("real")
 async def test_telnet_notices_a_cable_that_was_pulled(way: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tcp, "PATIENCE", 0.3)
     made = await way("telnet")

@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from aioconn.limits import Budget, Claim
 from aioconn.policy import LEARNED_FOR, TURN, Limits, LoginRate
+from tests.examples import examples
 
 WINDOW = LoginRate.WINDOW
 
@@ -340,4 +341,4 @@ class Sharing(RuleBasedStateMachine):
 
 
 TestSharing = Sharing.TestCase
-TestSharing.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestSharing.settings = settings(examples(60), stateful_step_count=40)

@@ -23,6 +23,8 @@ from aioconn.links import Links
 from aioconn.transport.base import Progress, Stream
 from aioconn.transport.shared import SharedStream
 
+pytestmark = pytest.mark.clock("jumping")
+
 
 class PlayedStream(Stream):
     """A stream of a played link; counts itself there."""

@@ -25,6 +25,8 @@ from aioconn.errors import (
 )
 from aioconn.lab import Faults
 
+pytestmark = pytest.mark.clock("jumping")
+
 
 async def test_a_pool_grows_as_it_is_needed_and_no_further(pair: Any) -> None:
     device, served = await pair("telnet")
@@ -270,13 +272,19 @@ async def test_a_forgotten_session_comes_back(pair: Any) -> None:
     assert "Version" in await pool.execute("show version")
 
 
-async def test_idle_sessions_are_checked_and_closed_in_time(pair: Any) -> None:
+async def test_idle_sessions_are_checked_before_they_are_used(pair: Any) -> None:
     device, served = await pair("telnet")
-    pool = await device.connect(pool_size=2, check_after=0.05, idle_timeout=0.3)
+    pool = await device.connect(pool_size=2, check_after=0.05)
     await asyncio.sleep(0.1)
     assert "Version" in await pool.execute("show version")
     assert pool.statistics()["settled"] == 1
-    async with asyncio.timeout(5):
+    assert served.logins == 1
+
+
+async def test_idle_sessions_are_closed_in_time(pair: Any) -> None:
+    device, served = await pair("telnet")
+    pool = await device.connect(pool_size=2, idle_timeout=0.1)
+    async with asyncio.timeout(20):
         while served.sessions:
             await asyncio.sleep(0.01)
     assert "Version" in await pool.execute("show version")
@@ -369,6 +377,7 @@ async def test_a_pool_of_any_class() -> None:
     assert Counting.live == 0
 
 
+@pytest.mark.clock("real")
 async def test_a_thousand_callers_on_ten_sessions_are_served_alike() -> None:
     path = {"protocol": "ssh", "ip": "127.0.0.1", "class": f"{__name__}.Counting"}
     async with aioconn.Device("r1", connections={"a": path}) as device:

@@ -20,6 +20,8 @@ from aioconn.errors import AioconnError, AuthenticationFailed
 from aioconn.lab import Ending, Lab, LabDevice, Proxy, Weather, storm
 from aioconn.lab.weather import CLEAR
 
+pytestmark = pytest.mark.clock("jumping")
+
 VERSION = "Lab software, Version 17.9.4a\nuptime is 4 weeks"
 CLOCK = "12:00:00.000 UTC Sat Nov 21 2026"
 GOODBYE = 0.2  # seconds

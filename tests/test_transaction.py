@@ -12,6 +12,8 @@ import pytest
 from aioconn.errors import CommandTimeout, Deadlock, DeviceBusy, SessionBroken
 from aioconn.lab import Faults
 
+pytestmark = pytest.mark.clock("jumping")
+
 
 async def test_a_transaction_keeps_others_out_and_its_own_children_in(pair: Any) -> None:
     device, _ = await pair("telnet")
@@ -85,7 +87,7 @@ async def test_whoever_was_waiting_his_turn_knows_that_nothing_was_sent(pair: An
     device, served = await pair("telnet", faults=Faults(hang_on="clock"))
     await device.connect()
     running = asyncio.create_task(device.execute("show clock", timeout=0.4))
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0)  # in which it takes its turn
     with pytest.raises(CommandTimeout, match="its turn did not come") as caught:
         await device.execute("show version", timeout=0.05)
     assert not caught.value.maybe_executed

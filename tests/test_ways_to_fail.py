@@ -7,9 +7,13 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
+
 import aioconn
 from aioconn import errors
 from aioconn.lab import Faults, Lab
+
+pytestmark = pytest.mark.clock("jumping")
 
 DEADLINE = 3.0
 

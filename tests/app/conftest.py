@@ -93,11 +93,13 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def command(tmp_path: Path, environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`aioconn` with these arguments, in a pipe, in an empty folder."""
+    """`aioconn`, or another module, with these arguments, in a pipe, in an empty folder."""
 
-    def call(*arguments: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        *arguments: str | Path, module: str = "aioconn", **more: str
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "aioconn", *map(str, arguments)],
+            [sys.executable, "-m", module, *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=50,

@@ -22,7 +22,7 @@ def files_below(folder: Path) -> list[str]:
 
 
 def test_lines_in_a_pipe(command: Any, tmp_path: Path) -> None:
-    ran = command("demo")
+    ran = command("demo", module="tests.app.near")
     assert (ran.returncode, ran.stderr) == (Exit.OK, "")
     *rows, summary = ran.stdout.splitlines()
     assert len(rows) == 24

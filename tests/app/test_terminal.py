@@ -34,7 +34,9 @@ class Terminal:
         self.sent = ""
         self.side = ""
 
-    def run(self, *arguments: str | Path, separate: str | None = None, **more: str) -> int:
+    def run(
+        self, *arguments: str | Path, separate: str | None = None, module: str = "aioconn", **more: str
+    ) -> int:
         """`separate` is the stream, if any, that goes elsewhere: into `side`."""
         ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", self.rows, self.columns, 0, 0))
@@ -45,7 +47,7 @@ class Terminal:
                 **({separate: side} if separate else {}),
             }
             process = subprocess.Popen(
-                [sys.executable, "-m", "aioconn", *map(str, arguments)],
+                [sys.executable, "-m", module, *map(str, arguments)],
                 stdin=theirs,
                 env={**self.environment, **more},
                 cwd=self.folder,
@@ -97,10 +99,7 @@ def terminal(environment: dict[str, str], tmp_path: Path) -> Terminal:
 @pytest.fixture
 def devices(lab: Any) -> Any:
     for number in range(4):
-        faults = Faults(latency=0.06 * number)
-        lab.add(
-            f"r{number}", protocols=["telnet"], faults=faults, commands={"show me": f"I am {number}\nyes\n"}
-        )
+        lab.add(f"r{number}", protocols=["telnet"], commands={"show me": f"I am {number}\nyes\n"})
     lab.add("bad", faults=Faults(wrong_password=True))
     return lab
 
@@ -119,6 +118,8 @@ def check_final(screen: list[str]) -> None:
 @pytest.mark.parametrize("columns", [100, 80, 40])
 def test_live_progress_with_outputs_above(devices: Any, terminal: Terminal, columns: int) -> None:
     terminal.columns = columns
+    for number in range(4):  # so that there is progress
+        devices.lab[f"r{number}"].faults = Faults(latency=0.06 * number)
     assert terminal.run("run", "-t", devices.file, "show me") == 1
     assert terminal.sent.count(HIDE) == terminal.sent.count(SHOW) == 1
     assert re.search(r"[1-4]/5.* ok.* running", CODES.sub("", terminal.sent))
@@ -171,7 +172,7 @@ def test_a_device_cannot_play_with_the_terminal(lab: Any, terminal: Terminal) ->
 @pytest.mark.parametrize("columns", [100, 80])
 def test_demo_fits(terminal: Terminal, columns: int) -> None:
     terminal.columns = columns
-    assert terminal.run("demo") == 0
+    assert terminal.run("demo", module="tests.app.near") == 0
     screen = terminal.screen()
     assert len(screen) <= 40
     rows = [line for line in screen if re.match(r"(?:ok|no)  ", line)]

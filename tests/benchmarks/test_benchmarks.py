@@ -16,11 +16,13 @@ from benchmarks import workloads
 ROOT = Path(__file__).resolve().parents[2]
 
 
-SESSIONS = ("commands", "fanout", "bulk", "engine", "idle")
+ENGINE = ("engine",)
+SESSIONS = ("commands", "fanout", "bulk", "idle")
 POOLS = ("workers", "gate", "handover", "fairness", "storm")
 THREADS = ("facade", "children", "syncfanout")
 CUTS = ("desync",)
 GROUPS = {
+    ENGINE: "aioconn,asyncio",
     SESSIONS: "aioconn,asyncssh,asyncio,semaphore",
     POOLS: "aioconn,asyncssh,asyncio,semaphore",
     THREADS: "aioconn,aioconn.sync,threadsafe,portal,protocol,threads,manager",
@@ -35,10 +37,11 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 LONG = pytest.mark.benchmarks
 PARAMS = [
+    pytest.param(ENGINE, id="engine"),
     pytest.param(SESSIONS, id="sessions", marks=LONG),
     pytest.param(POOLS, id="pools", marks=LONG),
     pytest.param(THREADS, id="threads", marks=LONG),
-    pytest.param(CUTS, id="cuts"),
+    pytest.param(CUTS, id="cuts", marks=LONG),
 ]
 
 
@@ -77,6 +80,7 @@ def test_every_workload_is_measured_against_its_floor(results: dict[str, Any]) -
                     assert ratio == pytest.approx(one["medians"][key] / floor["medians"][key])
 
 
+@LONG
 def test_no_answer_is_wrong_after_a_cut(results: dict[str, Any]) -> None:
     cuts = [one["medians"] for one in results["results"] if one["workload"] in CUTS]
     assert all(one["wrong"] == 0 and one["cuts"] >= 10 for one in cuts)

@@ -217,3 +217,4 @@ def test_interrupted_in_a_call(lab: LabThread, method: str):
         os.kill(victim, signal.SIGINT)
         lines = parent.until("well", 1)
         assert [line.strip() for line in lines] == ["interrupted", "works", "well 0"]
+    assert lab.wait_for(lambda: lab.sessions == 0)

@@ -7,12 +7,10 @@ import contextlib
 import gc
 import os
 import pickle
-import signal
 import subprocess
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,44 +25,13 @@ from aioconn.broker.server import Broker
 from aioconn.errors import BrokerGone, UsageError
 from tests.broker.caller import Wire
 from tests.broker.conftest import Shared
+from tests.forking import Child, in_child
 from tests.lab_thread import LabThread
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 
 PATIENCE = 20.0
 """Seconds after which a child hangs."""
-
-
-class Child:
-    """A forked process that does one thing; `result()` is what that gave, or its error in words."""
-
-    def __init__(self, work: Callable[[], Any]) -> None:
-        self._end, there = os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", DeprecationWarning
-            )  # of a fork with threads, which is what this is about
-            self.pid = os.fork()
-        if not self.pid:
-            try:
-                signal.alarm(int(PATIENCE))
-                try:
-                    said: Any = work()
-                except BaseException as error:
-                    said = f"{type(error).__name__}: {error}"
-                os.write(there, pickle.dumps(said))
-            finally:
-                os._exit(0)
-        os.close(there)
-
-    def result(self) -> Any:
-        data = b""
-        while piece := os.read(self._end, 65536):
-            data += piece
-        os.close(self._end)
-        _, status = os.waitpid(self.pid, 0)
-        assert status == 0, status
-        return pickle.loads(data)  # noqa: S301  of our own child
 
 
 @pytest.fixture
@@ -146,7 +113,7 @@ def test_a_child_reaches_what_its_parent_shares(lab: LabThread, runtime: Path) -
             wire.call("connect")
             return estate.local, wire.call("execute", "show clock").command
 
-    child = Child(work)
+    child = Child(lambda _: work())
     assert estate.broker is not None  # begun for the child, before it was there
     assert child.result() == (False, "show clock")
     assert estate.local
@@ -162,7 +129,7 @@ def test_a_child_has_an_estate_of_its_own(shared: Shared) -> None:
         key = mine.enroll(device())
         return mine is not parents, mine.local, parents.local, mine.pid == os.getpid(), key
 
-    assert Child(work).result() == (True, True, False, True, 1)
+    assert in_child(work) == (True, True, False, True, 1)
     assert here() is parents
 
 
@@ -185,7 +152,7 @@ def test_a_child_takes_nothing_away(shared: Shared) -> None:
         gc.collect()
         return os.path.exists(path), len(estate.address().token)
 
-    assert Child(work).result() == (True, 32)
+    assert in_child(work) == (True, 32)
     assert wire.call("execute", "show clock")
     assert shared.connect("r2").call("execute", "show clock")
 
@@ -228,20 +195,17 @@ def test_a_child_of_a_child(shared: Shared) -> None:
         with Wire(estate.address(), target) as wire:
             return wire.ask("name"), here().pid == os.getpid()
 
-    assert Child(lambda: Child(deeper).result()).result() == ("r1", True)
+    assert in_child(lambda: in_child(deeper)) == ("r1", True)
 
 
 def test_a_child_keeps_no_wire_of_others_open(shared: Shared) -> None:
     """It would if it had copies of the sockets."""
     wire = shared.connect("r1")
-    done, go_on = os.pipe()
-    child = Child(lambda: os.read(done, 1))
+    child = Child(lambda child: child.wait())
     shared.estate.stop()
     assert wire.ends()
-    os.write(go_on, b"x")
-    assert child.result() == b"x"
-    os.close(done)
-    os.close(go_on)
+    child.go()
+    child.result()
 
 
 def test_nothing_is_started_for_nothing(runtime: Path) -> None:
@@ -249,7 +213,7 @@ def test_nothing_is_started_for_nothing(runtime: Path) -> None:
     forgotten.enroll(device())
     gc.collect()
     before = threading.active_count()
-    said = Child(lambda: str(_error(empty.address))).result()
+    said = in_child(lambda: str(_error(empty.address)))
     assert "does not listen" in said
     assert "share the testbed before" in said
     assert empty.broker is None
@@ -261,7 +225,7 @@ def test_what_was_stopped_stays_so_until_there_is_something_else_to_share(runtim
     estate, kept = Estate(), device()
     estate.enroll(kept)
     estate.stop()
-    assert "does not listen" in Child(lambda: str(_error(estate.address))).result()
+    assert "does not listen" in in_child(lambda: str(_error(estate.address)))
     assert estate.broker is None
     another = device()
     target = Target("device", estate.enroll(another))
@@ -270,7 +234,7 @@ def test_what_was_stopped_stays_so_until_there_is_something_else_to_share(runtim
         with Wire(estate.address(), target) as wire:
             return wire.ask("name")
 
-    assert Child(ask).result() == another.name
+    assert in_child(ask) == another.name
     assert estate.broker is not None
     estate.stop()
 
@@ -284,7 +248,7 @@ def test_a_fork_survives_a_broker_that_cannot_start(
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
     estate, kept = Estate(), device()
     estate.enroll(kept)
-    said = Child(lambda: str(_error(estate.address))).result()
+    said = in_child(lambda: str(_error(estate.address)))
     assert "others may look into" in said
     assert "cannot use the sessions" in caplog.text
     caplog.clear()
@@ -312,7 +276,7 @@ def test_a_fork_in_the_middle_of_starting(runtime: Path, monkeypatch: pytest.Mon
     starter.start()
     assert begun.wait(PATIENCE)
     started = time.monotonic()
-    child = Child(lambda: (str(_error(estate.address)), here().enroll(device())))
+    child = Child(lambda _: (str(_error(estate.address)), here().enroll(device())))
     assert time.monotonic() - started < PATIENCE
     said, key = child.result()
     assert "does not listen" in said
@@ -343,7 +307,7 @@ def test_forks_from_several_threads_while_wires_work(shared: Shared) -> None:
     worker = threading.Thread(target=work)
     worker.start()
     for _ in range(10):
-        if (said := Child(ask).result()) != "r1":
+        if (said := in_child(ask)) != "r1":
             wrong.append(said)
     stop.set()
     worker.join(PATIENCE)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.broker import messages, values
@@ -18,6 +18,7 @@ from aioconn.broker.frames import Frame, Inbox, InboxKind, Target, encode
 from aioconn.errors import BadFrame
 from tests.broker.samples import ERRORS, SAMPLES
 from tests.broker.test_frames import ALL
+from tests.examples import examples
 
 TARGET = Target("connection", 3, "vty_1")
 
@@ -96,20 +97,20 @@ def received(kind: InboxKind, pieces: Iterator[bytes]) -> list[Frame] | None:
     return frames
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.sampled_from(list(ALL)), st.lists(st.binary(max_size=60), max_size=5))
 def test_any_bytes(kind: InboxKind, pieces: list[bytes]) -> None:
     received(kind, iter(pieces))
     received(kind, iter([framed(b"".join(pieces))]))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.binary(max_size=100))
 def test_any_bytes_as_a_value(body: bytes) -> None:
     received("client", iter([framed(msgspec.msgpack.encode(messages.ValueBody(body)))]))
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.randoms(use_true_random=False), st.integers(0, 200))
 def test_frames_with_something_wrong_in_any_two_pieces(dice: random.Random, cut: int) -> None:
     kind, data = spoilt(dice)

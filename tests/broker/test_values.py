@@ -15,13 +15,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from aioconn.broker import codec, objects, standard, values
 from aioconn.credentials import Secret
 from aioconn.errors import AioconnError, BadFrame, CannotCross, MissingValue, UsageError
 from aioconn.protocols.cli import Expected
 from tests.broker.samples import MATCH, SAMPLES, Row, any_value, same
+from tests.examples import examples
 
 
 def carried(value: Any) -> Any:
@@ -34,7 +35,7 @@ def test_a_value_arrives_as_it_was(value: Any) -> None:
     assert same(carried([value, {"x": (value,)}]), [value, {"x": (value,)}])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(any_value)
 def test_any_value_arrives_as_it_was(value: Any) -> None:
     assert same(carried(value), value)

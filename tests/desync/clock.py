@@ -10,9 +10,13 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar, TypeVarTuple, Unpack
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 # Bytes sent over loopback are with the receiver when the call returns, unless the kernel has put that off, which has
 # not been seen: it gets a second look, and once in so many jumps a moment of real time.
@@ -21,7 +25,11 @@ _NOW_AND_THEN = 50
 
 
 class JumpingLoop(asyncio.SelectorEventLoop):
-    """`with loop.in_real_time():` makes it wait as any loop does, for what threads or the kernel take part in."""
+    """Threads of its executors are waited for in real time, without being asked.
+
+    `with loop.in_real_time():` makes it wait as any loop does, for other threads, or for what the kernel takes its
+    time with.
+    """
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
@@ -29,6 +37,18 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._jumping.now
+
+    def run_in_executor(
+        self, executor: Executor | None, func: Callable[[Unpack[Ts]], T], *args: *Ts
+    ) -> asyncio.Future[T]:
+        """Threads take their time: meanwhile it is real."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jumping.held += 1
+        future.add_done_callback(self._stop_holding)
+        return future
+
+    def _stop_holding(self, _: object) -> None:
+        self._jumping.held -= 1
 
     async def shutdown_default_executor(self, *limit: Any) -> None:
         """Threads take their time; the limit came with Python 3.12."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from collections.abc import Coroutine
@@ -62,6 +63,32 @@ def test_in_real_time_a_thread_is_waited_for() -> None:
         return loop.time() < 30
 
     assert run(main())
+
+
+def test_a_thread_of_the_executor_is_waited_for() -> None:
+    async def main() -> bool:
+        async with asyncio.timeout(30):
+            await asyncio.to_thread(time.sleep, 0.02)
+        began = asyncio.get_running_loop().time()
+        await asyncio.sleep(7200)
+        return began < 30
+
+    began = time.monotonic()
+    assert run(main())
+    assert time.monotonic() - began < 60  # silences cost nothing again
+
+
+@pytest.mark.clock("jumping")
+@pytest.mark.skipif(os.environ.get("AIOCONN_CLOCK") == "real", reason="no clock jumps here")
+async def test_marked_as_jumping() -> None:
+    assert isinstance(asyncio.get_running_loop(), JumpingLoop)
+
+
+@pytest.mark.clock("jumping")
+class TestInAModuleOfSuch:
+    @pytest.mark.clock("real")
+    async def test_marked_as_real(self) -> None:
+        assert not isinstance(asyncio.get_running_loop(), JumpingLoop)
 
 
 # ---------------------------------------------------------------------- gates

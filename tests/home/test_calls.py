@@ -131,14 +131,15 @@ class TestCall:
         assert await on_time(carry(home, add, 1, second=2)) == 3
 
     async def test_two_hundred_at_once(self, home: Loop):
-        under_way = most = 0
+        under_way = 0
+        all_there = asyncio.Event()
 
         async def count(number: int) -> int:
-            nonlocal under_way, most
+            nonlocal under_way
             under_way += 1
-            most = max(most, under_way)
-            while most < 200:
-                await asyncio.sleep(0)
+            if under_way == 200:
+                all_there.set()
+            await all_there.wait()
             under_way -= 1
             return number
 

@@ -266,9 +266,9 @@ from pathlib import Path
 import aioconn
 from tests.lab_thread import LabThread
 
-ending, loop = sys.argv[1:3]
+loop, folder, *endings = sys.argv[1:]
 
-lab = LabThread(Path(sys.argv[3]))
+lab = LabThread(Path(folder))
 lab.start()
 for protocol in ("ssh", "telnet"):
     lab.add(protocol, protocols=(protocol,))
@@ -280,28 +280,29 @@ def outputs():
     return {name: str(result.value) for name, result in runner.run(testbed.execute("show version")).items()}
 
 before = outputs()
-if ending == "process":
-    process = multiprocessing.get_context("fork").Process(target=sys.exit, args=(7,))
-    process.start()
-    process.join(30)
-    code = process.exitcode
-else:
-    pid = os.fork()
-    if pid == 0:
-        if ending == "_exit":
-            os._exit(7)
-        if ending == "collect":
-            del testbed, lab
-            gc.collect()
-        if ending == "close":
-            runner.get_loop().close()  # which the interpreter would do, too, if it came to it
-        if ending == "own loop":
-            asyncio.run(asyncio.sleep(0))
-        sys.exit(7)
-    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-assert code == 7, code
-assert outputs() == before
-assert lab.logins == 2
+for ending in endings:
+    if ending == "process":
+        process = multiprocessing.get_context("fork").Process(target=sys.exit, args=(7,))
+        process.start()
+        process.join(30)
+        code = process.exitcode
+    else:
+        pid = os.fork()
+        if pid == 0:
+            if ending == "_exit":
+                os._exit(7)
+            if ending == "collect":
+                del testbed, lab
+                gc.collect()
+            if ending == "close":
+                runner.get_loop().close()  # which the interpreter would do, too, if it came to it
+            if ending == "own loop":
+                asyncio.run(asyncio.sleep(0))
+            sys.exit(7)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    assert code == 7, (ending, code)
+    assert outputs() == before, ending
+    assert lab.logins == 2, ending
 runner.run(testbed.disconnect())
 runner.close()
 lab.stop()
@@ -309,12 +310,12 @@ print("well")
 """
 
 
+@pytest.mark.parametrize("endings", [["close"], ["exit", "collect", "own loop", "_exit", "process"]])
 @pytest.mark.parametrize("loop", ["caller", "own"])
-@pytest.mark.parametrize("ending", ["exit", "collect", "close", "own loop", "_exit", "process"])
-def test_children_end_in_silence(ending: str, loop: str, tmp_path: Path):
+def test_children_end_in_silence(loop: str, endings: list[str], tmp_path: Path):
     """In whatever way: nothing is printed by them, nor lost by their parent."""
     done = subprocess.run(
-        [sys.executable, "-W", "default", "-c", SCRIPT, ending, loop, str(tmp_path)],
+        [sys.executable, "-W", "default", "-c", SCRIPT, loop, str(tmp_path), *endings],
         capture_output=True,
         text=True,
         timeout=55,

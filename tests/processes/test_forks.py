@@ -39,7 +39,7 @@ def fork(lab: LabThread, parent: Callable[..., Any], seconds: float, timeout: fl
 
 @pytest.mark.timeout(120)
 def test_a_few_forks(lab: LabThread, parent: Callable[..., Any]) -> None:
-    fork(lab, parent, 1.0, timeout=100)
+    fork(lab, parent, 0.5, timeout=100)
 
 
 @pytest.mark.processes

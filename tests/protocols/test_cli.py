@@ -28,6 +28,8 @@ from aioconn.errors import (
 from aioconn.lab import Faults
 from aioconn.wire.echo import Discipline
 
+pytestmark = pytest.mark.clock("jumping")
+
 PLATFORMS = ["cisco_iosxe", "cisco_iosxr", "cisco_nxos", "arista_eos", "juniper_junos", "linux"]
 PROTOCOLS = ["ssh", "telnet"]
 CLOCK = {"linux": "hostname"}
@@ -281,7 +283,7 @@ async def test_connect_cancelled_at_every_turn_leaves_nothing(pair: Any, protoco
         assert not device.connections
         assert device.manager.statistics()["sessions_used"] == 0
     await device.disconnect_all()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(20):
         while served.sessions:
             await asyncio.sleep(0.01)
 
@@ -353,7 +355,7 @@ async def test_send_receive_expect(pair: Any) -> None:
     await connection.send("show version", newline=False)
     text = ""
     while "show version" not in text:
-        text += await connection.receive(timeout=2)
+        text += await connection.receive(timeout=20)
     with pytest.raises(CommandTimeout):
         await connection.expect("nothing of the kind", timeout=0.1)
     assert "GigabitEthernet" in await device.execute("show ip interface brief")
@@ -428,7 +430,7 @@ async def test_no_line_free(pair: Any, protocol: str) -> None:
     device, served = await pair(protocol, faults=Faults(vty_limit=1))
     await device.connect()
     with pytest.raises(LimitReached, match="the device refused more than 1"):
-        await device.connect(alias="second", timeout=0.3)
+        await device.connect(alias="second", timeout=1.0)
     assert list(device.connections) == ["default"]
     assert "Version" in await device.execute("show version")
     assert device.manager.statistics()["learned_sessions"] == 1
@@ -457,7 +459,7 @@ async def test_a_device_that_hangs_up_with_its_last_prompt() -> None:
     for _ in range(5):
         with contextlib.suppress(ShellRefused):
             await device.connect(timeout=5)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             while device.is_connected():
                 await asyncio.sleep(0)
     await device.destroy_all()

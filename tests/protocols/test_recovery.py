@@ -16,6 +16,8 @@ from aioconn.lab import Faults, Lab
 from tests.desync.clock import JumpingLoop
 from tests.desync.tap import TappedConnection
 
+pytestmark = pytest.mark.clock("jumping")
+
 ANSWERS = {"show first": "first 1\nfirst 2\n", "show second": "second 1\n"}
 
 

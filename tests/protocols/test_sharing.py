@@ -31,6 +31,8 @@ from aioconn.transport.base import Progress, Terminal
 from tests.sharers import Sharers
 from tests.transport.conftest import Record
 
+pytestmark = pytest.mark.clock("jumping")
+
 
 class Site(Sharers):
     """The same, and the simulated device that they talk to."""
@@ -381,10 +383,10 @@ async def test_a_wrong_password_is_sent_once_for_all(site: Make) -> None:
 
 
 async def test_each_waits_within_its_own_deadline(site: Make) -> None:
-    eos = await site(faults=Faults(slow_login=0.5))
+    eos = await site(faults=Faults(slow_login=1.0))
     hasty, first, patient = (eos.connection() for _ in range(3))
-    opening = [asyncio.ensure_future(first.open(timeout=0.1))]
-    opening += [asyncio.ensure_future(hasty.open(timeout=0.1)), asyncio.ensure_future(patient.open())]
+    opening = [asyncio.ensure_future(first.open(timeout=0.5))]
+    opening += [asyncio.ensure_future(hasty.open(timeout=0.5)), asyncio.ensure_future(patient.open())]
     results = await asyncio.gather(*opening, return_exceptions=True)
     assert [type(result) for result in results] == [ConnectTimeout, ConnectTimeout, type(None)]
     for error in results[:2]:

@@ -439,7 +439,9 @@ def test_other_processes_finish_first(lab: LabThread, run: Any, first: str) -> N
 
 
 @pytest.mark.parametrize("how", ["Pool", "Manager", "ProcessPoolExecutor"])
-@pytest.mark.parametrize("first", ["", "import multiprocessing.pool"])
+@pytest.mark.parametrize(
+    "first", ["", pytest.param("import multiprocessing.pool", marks=pytest.mark.processes)]
+)
 def test_processes_that_somebody_else_ends(lab: LabThread, run: Any, how: str, first: str) -> None:
     """A script leaves them open, and who made them has an order of its own for their end."""
     lab.add("r1", protocols=("telnet",))

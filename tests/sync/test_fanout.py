@@ -6,7 +6,6 @@ import gc
 import os
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +16,7 @@ from aioconn.errors import AioconnError, AuthenticationFailed, ConnectTimeout, S
 from aioconn.lab import Faults
 from aioconn.results import Result
 from aioconn.sync import Device, Testbed, fan_out, load
+from tests.forking import in_child
 from tests.lab_thread import LabThread
 
 ENOUGH = 20.0
@@ -231,17 +231,20 @@ def test_a_function_whose_time_is_over_hears_of_it(lab: LabThread, fill: Fill) -
 
 def test_a_function_that_does_not_come_back_is_left_behind(lab: LabThread, fill: Fill) -> None:
     testbed = fill(3)
-    enough = threading.Event()
+    enough, back = threading.Event(), threading.Event()
 
     def work(device: Device) -> str:
-        if device.name == "r0":
-            assert enough.wait(ENOUGH)
-        return clock(device)
+        if device.name != "r0":
+            return clock(device)
+        assert enough.wait(ENOUGH)
+        back.set()
+        return "too late"
 
     results = {result.device: result for result in fan_out(testbed, work, timeout=0.5, limit=1)}
     assert [results[name].ok for name in ("r0", "r1", "r2")] == [False, True, True]
     assert lab.wait_for(lambda: lab.sessions == 0)
     enough.set()
+    assert back.wait(ENOUGH)
 
 
 def test_called_where_a_loop_runs(fill: Fill) -> None:
@@ -257,28 +260,6 @@ def test_called_where_a_loop_runs(fill: Fill) -> None:
 # ---------------------------------------------------------------------- in a child
 
 
-def in_a_child(function: Callable[[], object]) -> None:
-    """Run it in a forked child, which has to end by itself and without an error."""
-    pid = os.fork()
-    if not pid:
-        code = 1
-        try:
-            function()
-            code = 0
-        except BaseException as error:
-            os.write(2, f"{error!r}\n".encode())
-        finally:
-            os._exit(code)
-    until = time.monotonic() + ENOUGH
-    while not (ended := os.waitpid(pid, os.WNOHANG))[0] and time.monotonic() < until:
-        time.sleep(0.01)
-    if not ended[0]:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        pytest.fail("the child hangs")
-    assert os.waitstatus_to_exitcode(ended[1]) == 0
-
-
 @WORK
 def test_a_child_works_on_the_parents_sessions(lab: LabThread, fill: Fill, work: Any) -> None:
     testbed = fill(4)
@@ -292,7 +273,7 @@ def test_a_child_works_on_the_parents_sessions(lab: LabThread, fill: Fill, work:
         some = list(fan_out([testbed["r1"], testbed["r2"]], work))
         assert {result.device for result in some} == {"r1", "r2"}
 
-    in_a_child(child)
+    in_child(child)
     assert [device.connected for device in testbed.devices.values()] == [True, True, False, False]
     assert [lab[f"r{number}"].logins for number in range(4)] == [1, 1, 2, 1]
     assert "UTC" in testbed["r0"].execute("show clock")
@@ -310,6 +291,6 @@ def test_a_child_that_leaves_early(lab: LabThread, fill: Fill, work: Any) -> Non
         # on a busy machine its patience may end before all is disconnected
         assert lab.wait_for(lambda: not any(device.connected for device in testbed.devices.values()), ENOUGH)
 
-    in_a_child(child)
+    in_child(child)
     assert lab.wait_for(lambda: lab.sessions == 0)
     assert not any(device.connected for device in testbed.devices.values())

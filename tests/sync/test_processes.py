@@ -11,10 +11,7 @@ import multiprocessing.resource_tracker
 import os
 import pickle
 import signal
-import sys
 import threading
-import time
-import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -35,6 +32,7 @@ from aioconn.errors import (
 )
 from aioconn.lab import Faults
 from aioconn.sync import CliConnection, CliPool, CliSession, Device, Output, Testbed
+from tests.forking import in_child
 from tests.lab_thread import LabThread
 from tests.sync.greeter import Greeter, serving
 
@@ -58,44 +56,15 @@ def r1(testbed_of: Callable[..., Testbed]) -> Device:
     return device
 
 
-def in_a_child(function: Callable[[], object]) -> None:
-    """Run it in a forked child, which has to end by itself and without an error."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    pid = os.fork()
-    if not pid:
-        code = 1
-        try:
-            function()
-            code = 0
-        except BaseException:
-            os.write(2, traceback.format_exc().encode())
-        finally:
-            os._exit(code)
-    until = time.monotonic() + ENOUGH
-    while not (ended := os.waitpid(pid, os.WNOHANG))[0] and time.monotonic() < until:
-        time.sleep(0.01)
-    if not ended[0]:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        pytest.fail("the child hangs")
-    assert os.waitstatus_to_exitcode(ended[1]) == 0, "see what the child wrote"
-
-
-def error_of(call: Callable[[], object]) -> Exception | None:
-    try:
-        call()
-    except Exception as error:
-        return error
-    return None
-
-
 METHODS = [
     method for method in ("fork", "forkserver", "spawn") if method in multiprocessing.get_all_start_methods()
 ]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method",
+    [pytest.param(it, marks=[pytest.mark.processes] if it != "fork" else []) for it in METHODS],
+)
 def test_eight_workers_share_three_sessions(lab: LabThread, r1: Device, method: Any) -> None:
     for session in [r1.default.acquire() for _ in range(3)]:
         session.release()
@@ -180,7 +149,7 @@ def test_everything_a_forked_child_can_do(lab: LabThread, r1: Device) -> None:
         r1.destroy("vty_2")
         assert "vty_2" not in r1.connections
 
-    in_a_child(child)
+    in_child(child)
     assert "description child" in lab["r1"].config.render()
     assert lab.wait_for(lambda: pool.statistics()["busy"] == 0)
     assert "UTC" in r1.execute("show clock")
@@ -215,7 +184,7 @@ def test_errors_are_what_they_are(r1: Device) -> None:
         with pytest.raises(AttributeError, match="no connection or service 'nothing'"):
             _ = r1.nothing
 
-    in_a_child(child)
+    in_child(child)
 
 
 def test_leaving_a_block_of_the_parent_in_a_child_leaves_nothing(lab: LabThread, r1: Device) -> None:
@@ -223,14 +192,15 @@ def test_leaving_a_block_of_the_parent_in_a_child_leaves_nothing(lab: LabThread,
     testbed, pool = r1.testbed, r1.default
     assert testbed is not None
     with testbed, r1.exclusive(), pool.acquire() as session:
-        pid = os.fork()
-        if not pid:
-            raised = isinstance(error_of(lambda: session.execute("show clock")), UsageError)
-            raised = raised and "forked from" in repr(session)
+
+        def child() -> None:
+            with pytest.raises(UsageError):
+                session.execute("show clock")
+            assert "forked from" in repr(session)
             for block in (session, testbed):
                 block.__exit__(None, None, None)
-            os._exit(0 if raised else 1)
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+        in_child(child)
         assert not session.released
         assert "UTC" in session.execute("show clock")
         assert r1.connected
@@ -253,7 +223,7 @@ def test_a_class_of_somebody_elses() -> None:
                 assert session.greet("r2") == "hello r2"
                 assert list(session.greet_all(["a"])) == ["hello a"]
 
-        in_a_child(child)
+        in_child(child)
         device.destroy_all()
 
 
@@ -271,20 +241,20 @@ def test_threads_of_a_child(lab: LabThread, r1: Device) -> None:
             thread.join(ENOUGH)
         assert sum("Version" in output for output in outputs) == 12
 
-    in_a_child(child)
+    in_child(child)
     assert lab["r1"].peak_sessions == 3
 
 
 def test_a_child_of_a_child(lab: LabThread, r1: Device) -> None:
     def child() -> None:
         assert "UTC" in r1.execute("show clock")
-        in_a_child(grandchild)
+        in_child(grandchild)
         assert "UTC" in r1.execute("show clock")
 
     def grandchild() -> None:
         assert "UTC" in r1.execute("show clock")
 
-    in_a_child(child)
+    in_child(child)
     assert lab["r1"].logins == 1
 
 
@@ -300,7 +270,7 @@ def test_a_handle_that_came_by_pickling_in_a_child_equals_the_forked_one(r1: Dev
         assert testbed["r1"].testbed is testbed
         assert "UTC" in device.execute("show clock")
 
-    in_a_child(child)
+    in_child(child)
 
 
 def test_an_exclusive_child_keeps_others_out(lab: LabThread, r1: Device) -> None:
@@ -323,7 +293,7 @@ def test_an_exclusive_child_keeps_others_out(lab: LabThread, r1: Device) -> None
 
     thread = threading.Thread(target=parent)
     thread.start()
-    in_a_child(child)
+    in_child(child)
     thread.join(ENOUGH)
     for number in (ready_in, ready_out, done_in, done_out):
         os.close(number)
@@ -354,7 +324,7 @@ def test_a_child_that_holds_a_session_passes_exclusive_work_that_waits(lab: LabT
 
     thread = threading.Thread(target=alone)
     thread.start()
-    in_a_child(child)
+    in_child(child)
     thread.join(ENOUGH)
     os.close(ready_in)
     os.close(ready_out)
@@ -369,7 +339,7 @@ def test_a_timeout_in_a_child_leaves_the_session_in_step(lab: LabThread, r1: Dev
             with pytest.raises(CommandTimeout):
                 r1.execute("show version", timeout=0.1)
 
-    in_a_child(child)
+    in_child(child)
     lab["r1"].faults = Faults()
     assert all("UTC" in r1.execute("show clock") for _ in range(4))
 
@@ -386,7 +356,7 @@ def test_an_interrupted_child_leaves_the_session_in_step(lab: LabThread, r1: Dev
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    in_a_child(child)
+    in_child(child)
     lab["r1"].faults = Faults()
     assert all("UTC" in r1.execute("show clock") for _ in range(4))
     assert lab.wait_for(lambda: r1.default.statistics()["busy"] == 0)
@@ -401,4 +371,4 @@ def test_the_owner_is_gone(lab: LabThread, r1: Device) -> None:
         with pytest.raises(BrokerGone, match=str(os.getppid())):
             device.execute("show clock")
 
-    in_a_child(child)
+    in_child(child)

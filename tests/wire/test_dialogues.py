@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.platforms.model import Login as LoginPatterns
@@ -17,6 +17,7 @@ from aioconn.wire.echo import Discipline
 from aioconn.wire.exchange import Exchange
 from aioconn.wire.login import Login, Refusal
 from aioconn.wire.prompt import Prompts
+from tests.examples import examples
 from tests.wire import dialogues
 from tests.wire.device import CISCO, LINUX, Split, at, bytewise, exchange, whole
 from tests.wire.dialogues import Turn
@@ -239,7 +240,7 @@ def cut_at(position: int) -> Split:
 
 
 @given(st.sampled_from(sorted(PLAYS)), st.lists(st.integers(0, 3000), max_size=8))
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_any_split(name: str, cuts: list[int]) -> None:
     assert PLAYS[name](at(*cuts)) == PLAYS[name](whole)
 

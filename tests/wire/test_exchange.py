@@ -4,7 +4,7 @@ from __future__ import annotations
 import tracemalloc
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.platforms.model import Platform
@@ -13,6 +13,7 @@ from aioconn.wire import ansi
 from aioconn.wire.dialogue import Answer
 from aioconn.wire.echo import Discipline
 from aioconn.wire.exchange import Exchange
+from tests.examples import examples
 from tests.wire.device import CISCO, JUNOS, LINUX, SRL, SROS, Device, at, bytewise, converse, exchange
 
 READER, BOTH, TYPING, NONE, UNKNOWN = (
@@ -161,7 +162,7 @@ def shown(pieces: list[bytes]) -> str:
 )
 @pytest.mark.parametrize("streaming", [False, True])
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_confirmed_prompt_was_one_whatever_the_pauses(
     platform: Platform, discipline: Discipline, streaming: bool, data: st.DataObject
 ) -> None:
@@ -190,7 +191,7 @@ def test_a_confirmed_prompt_was_one_whatever_the_pauses(
 
 @pytest.mark.parametrize("discipline", [TYPING, BOTH])
 @given(data=st.data())
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_tty_without_an_answer_is_fooled_by_no_single_look_alike(
     discipline: Discipline, data: st.DataObject
 ) -> None:
@@ -325,7 +326,7 @@ def test_words_have_an_end() -> None:
 
 @pytest.mark.parametrize("streaming", [False, True])
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_leftovers_never_reach_the_next_answer_of_a_reader(streaming: bool, data: st.DataObject) -> None:
     rest = data.draw(hostile_output(b"r1# "))
     device = Device(READER, {"show y": [b"y1\r\n", b"y2\r\n"]}, running=rest)
@@ -352,7 +353,7 @@ def test_leftovers_never_reach_the_next_answer_of_a_reader(streaming: bool, data
 
 @pytest.mark.parametrize("platform", [CISCO, LINUX], ids=lambda one: one.name)
 @given(data=st.data())
-@settings(max_examples=200, deadline=None)
+@examples(200)
 def test_leftovers_never_reach_the_next_answer_behind_a_lead(platform: Platform, data: st.DataObject) -> None:
     prompt = PROMPTS[platform.name]
     rest = data.draw(
@@ -684,7 +685,7 @@ def test_garbage_ends(garbage: bytes, streaming: bool) -> None:
         )
     )
 )
-@settings(max_examples=300, deadline=None)
+@examples(300)
 def test_nothing_that_arrives_raises(pieces: list[bytes]) -> None:
     for discipline in Discipline:
         for confirm in (False, True):

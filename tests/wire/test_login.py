@@ -2,13 +2,14 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.platforms.model import Login as LoginPatterns
 from aioconn.platforms.model import Reply
 from aioconn.wire.login import NUDGE, SETTLE, SETTLE_NUDGED, Login, Refusal
 from aioconn.wire.prompt import Prompts
+from tests.examples import examples
 from tests.wire.device import CISCO, Split, at, bytewise, whole
 
 PATTERNS = LoginPatterns(
@@ -58,7 +59,7 @@ FULL = (
 
 
 @given(st.lists(st.integers(0, 400), max_size=8))
-@settings(max_examples=200)
+@examples(200)
 def test_name_and_password_in_any_split(cuts: list[int]) -> None:
     if any(has_question_at_end(piece) for said, _ in FULL for piece in ends(at(*cuts)(said))):
         return

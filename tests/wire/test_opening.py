@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.platforms.model import Platform
@@ -11,6 +11,7 @@ from aioconn.wire.echo import Discipline
 from aioconn.wire.opening import Opening
 from aioconn.wire.probe import ProbeLine
 from aioconn.wire.prompt import Prompts
+from tests.examples import examples
 from tests.wire.device import CISCO, LINUX, Device, Split, at, bytewise, whole
 
 PROMPTS = {CISCO.name: b"r1# ", LINUX.name: b"me@r1:~$ "}
@@ -43,7 +44,7 @@ def open_up(
 @pytest.mark.parametrize("platform", [CISCO, LINUX], ids=lambda one: one.name)
 @pytest.mark.parametrize("lines", [1, 2])
 @given(cuts=st.lists(st.integers(0, 200), max_size=5))
-@settings(max_examples=20, deadline=None)
+@examples(20)
 def test_how_the_device_echoes(
     discipline: Discipline, platform: Platform, lines: int, cuts: list[int]
 ) -> None:
