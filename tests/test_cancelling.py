@@ -342,7 +342,7 @@ class Pooled:
 
     async def open(self, **options: Any) -> None:
         self.pool = await self.device.connect(
-            alias="pool", pool_size=self.size, **{"pool_timeout": 60.0, **options}
+            alias="pool", pool_size=self.size, **{"pool_timeout": 60.0, "lifetime": 1e9, **options}
         )
 
     async def whole(self) -> None:
