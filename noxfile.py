@@ -35,16 +35,24 @@ import nox  # noqa: E402  it exists from here on
 SUPPORTED = ("3.11", "3.12", "3.13")
 DEBIAN_PACKAGES = (
     "frr",
+    "haproxy",
     "inetutils-telnetd",
     "libpam-oath",
+    "libyuma-base",
+    "netconfd",
+    "nginx-light",
     "oathtool",
     "openssh-client",
     "openssh-server",
     "openssl",
     "procps",
     "ser2net",
+    "snmp",
+    "snmpd",
     "socat",
 )
+# setuptools for jetconf's sake
+PYPI_SERVERS = ("gunicorn", "httpbin", "jetconf", "pygnmi", "pysmi", "setuptools<81", "snmpsim")
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -95,7 +103,7 @@ PYTHONS = find_pythons()
 
 def install(session: nox.Session, *groups: str) -> None:
     """The project, as it stands in this folder, and groups of development tools."""
-    session.install("-e", ".[parse]", *nox.project.dependency_groups(PYPROJECT, *groups))
+    session.install("-e", ".[all]", *nox.project.dependency_groups(PYPROJECT, *groups))
 
 
 # --- checks -------------------------------------------------------------------------------------------------
@@ -285,6 +293,7 @@ def integration(session: nox.Session) -> None:
     """
     provided = provide_servers(session)
     install(session, "test")
+    session.install(*PYPI_SERVERS)
     required = {"AIOCONN_INTEGRATION": "required"} if provided or os.environ.get("CI") else {}
     session.run("pytest", "-m", "integration", "tests/integration", *session.posargs, env=required)
 

@@ -27,6 +27,7 @@ AioconnError
 │   ├── KeyExchangeFailed      kex: no common algorithm, not an SSH server
 │   ├── HostKeyUnknown         kex
 │   ├── HostKeyChanged         kex
+│   ├── CertificateRefused     kex: a TLS certificate, theirs or ours
 │   ├── AuthenticationFailed   auth (SSH) or login (telnet, console)
 │   ├── ShellRefused           shell: logged in, but no channel, pty or shell
 │   ├── PromptNotFound         prompt: the device talks, no known prompt in what it says
@@ -36,6 +37,7 @@ AioconnError
 │   ├── SessionClosed          we closed it
 │   │   └── PoolClosed         the whole pool
 │   ├── SessionBroken          they broke it
+│   │   └── BadReply           what came is not the protocol
 │   └── BrokerGone             the process that holds the sessions has ended, or does not answer
 ├── LimitReached               the device's own budget of sessions or logins is spent
 │   └── PoolTimeout            no session of the pool came free; also a TimeoutError
@@ -46,13 +48,19 @@ AioconnError
 └── CommandError
     ├── CommandRejected        the device refused the command
     ├── CommandTimeout         also a TimeoutError
-    └── ModeNotReached         the way into or out of a mode failed
+    ├── ModeNotReached         the way into or out of a mode failed
+    ├── NotCapable             the device does not announce what the service needs
+    ├── HttpError              a status that is none of success
+    │   └── RestconfError      with an errors resource
+    ├── RpcError               an rpc-error of a NETCONF server
+    ├── SnmpError              an error-status or a report of an SNMP agent
+    └── GnmiError              a gRPC status of a gNMI target
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
@@ -286,6 +294,13 @@ class HostKeyChanged(ConnectError):
     default_phase = Phase.KEX
 
 
+class CertificateRefused(ConnectError):
+    """The TLS handshake failed over who the peer is: authority, name, time or fingerprint of its certificate, or it
+    does not accept ours."""
+
+    default_phase = Phase.KEX
+
+
 class AuthenticationFailed(ConnectError):
     """The device does not accept the credentials.
 
@@ -393,3 +408,64 @@ class CommandTimeout(CommandError, TimeoutError):
 
 class ModeNotReached(CommandError):
     """The device did not go into, or out of, a mode."""
+
+
+class NotCapable(CommandError):
+    """The device does not announce the capability that this service needs; nothing was sent."""
+
+    capability: str = ""
+
+
+class BadReply(SessionBroken):
+    """What came is not the protocol, or more than we take. The session is ended: nothing after it can be trusted."""
+
+
+class HttpError(CommandError):
+    """The device answered with a status that is none of success. `body` is the beginning of its answer."""
+
+    status: int = 0
+    reason: str = ""
+    method: str = ""
+    url: str = ""
+    body: str = ""
+
+
+class RestconfError(HttpError):
+    """A status with an errors resource (RFC 8040, section 7.1). The fields are those of the first error, `errors` has
+    all of them as mappings."""
+
+    error_type: str = ""
+    error_tag: str = ""
+    error_app_tag: str = ""
+    error_path: str = ""
+    error_message: str = ""
+    errors: Sequence[Mapping[str, Any]] = ()
+
+
+class RpcError(CommandError):
+    """An rpc-error of a NETCONF server (RFC 6241, section 4.3). The fields are those of the first one of severity
+    `error`, `errors` has all of them as mappings, `info` is XML."""
+
+    error_type: str = ""
+    error_tag: str = ""
+    error_severity: str = ""
+    error_app_tag: str = ""
+    error_path: str = ""
+    error_message: str = ""
+    info: str = ""
+    errors: Sequence[Mapping[str, Any]] = ()
+
+
+class SnmpError(CommandError):
+    """The agent answered with an error-status (RFC 3416, section 3) or a report (RFC 3414). `status` is its name as in
+    the RFC, `oid` the variable that it is about."""
+
+    status: str = ""
+    oid: str = ""
+
+
+class GnmiError(CommandError):
+    """The target answered with a gRPC status. `code` is its name (`NOT_FOUND`), `details` the target's words."""
+
+    code: str = ""
+    details: str = ""

@@ -379,9 +379,7 @@ class ConnectionManager:
         pooling: tuple[int | None, float | None],
     ) -> tuple[Connection, tuple[Any, ...]]:
         device = self.device
-        protocol = path.protocol or ("command" if path.command else "ssh")
-        wanted = cls or path.class_name or self._defaults.class_name
-        kind = class_for(wanted, protocol, device=self._name, path=path.name)
+        kind = self._class(path, cls)
         merged = {**self._defaults.arguments, **arguments}
         request = Request(
             device=self._name,
@@ -398,6 +396,18 @@ class ConnectionManager:
         if size is None:
             return kind(request), fingerprint
         return pool_type(kind)(kind, request, self._admission, size=size, timeout=wait), fingerprint
+
+    def class_of(self, via: str | Sequence[str] | None = None) -> type[BaseConnection[Any]]:
+        """The class that `connect(via=...)` would use on the first path it tries.
+
+        Raises `UnknownPath` and `UnknownClass`.
+        """
+        return self._class(self._paths(via)[0], None)
+
+    def _class(self, path: Path, cls: type[BaseConnection[Any]] | str | None) -> type[BaseConnection[Any]]:
+        protocol = path.protocol or ("command" if path.command else "ssh")
+        wanted = cls or path.class_name or self._defaults.class_name
+        return class_for(wanted, protocol, device=self._name, path=path.name)
 
     def _pooling(self, size: int | None, timeout: float | None) -> tuple[int | None, float | None]:
         """The pool that is asked for, by the caller or by the defaults; (None, None) for a single connection."""

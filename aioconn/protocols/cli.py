@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import functools
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, overload
 
-from aioconn.connection import BaseConnection, State, service, streaming
-from aioconn.errors import AioconnError, DeviceBusy, Phase, PromptNotFound, SessionBroken, ShellRefused
+from aioconn.connection import BaseConnection, service, streaming
+from aioconn.errors import AioconnError, Phase, PromptNotFound, SessionBroken, ShellRefused
 from aioconn.events import Unsolicited
-from aioconn.exclusive import Caller, Hold, here
-from aioconn.home import call_at_home, carry_acquiring, carry_iterator
 from aioconn.platforms.loader import load_platform
 from aioconn.platforms.model import Platform
 from aioconn.protocols import parsing
@@ -185,75 +183,23 @@ class CliConnection(BaseConnection[CliOptions]):
             await shell.next_arrival()
 
     @streaming
-    async def stream(
+    def stream(
         self,
         command: str,
         *,
         timeout: float | None = None,
         reply: Replies | None = None,
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """Run a command and give its output in pieces of whole lines while it arrives, in constant memory.
 
         `timeout` (else the option) bounds the wait for a turn and for each next piece. A consumer that leaves early
         should close the iterator (`contextlib.aclosing`): the session is then brought back in step.
         """
-        self._check_usable()
-        hold = await self._let_in("stream", self.options.timeout if timeout is None else timeout)
-        try:
-            async with contextlib.aclosing(
-                carry_iterator(self._home(), self._stream, command, timeout, reply)
-            ) as pieces:
-                async for piece in pieces:
-                    yield piece
-        finally:
-            if hold is not None:
-                hold.unmark()
-                call_at_home(self._home(), hold.release)
-
-    async def _let_in(self, kind: str, limit: float) -> Hold | None:
-        """A hold around what the caller's own code runs in between: his calls there pass exclusive work that waits."""
-        exclusivity = self._exclusivity
-        if exclusivity is None:
-            return None
-
-        async def hold(caller: Caller) -> Hold:
-            try:
-                async with asyncio.timeout(limit):
-                    return await exclusivity.hold(kind, caller=caller)
-            except TimeoutError:
-                raise DeviceBusy(
-                    f"{kind} was kept out for {limit:g} s: {exclusivity.blockers()}", **self._where()
-                ) from None
-
-        held = await carry_acquiring(self._home(), hold, Hold.release, here())
-        held.mark()
-        return held
-
-    async def _stream(
-        self, command: str, timeout: float | None, reply: Replies | None
-    ) -> AsyncGenerator[str, None]:
-        limit = self.options.timeout if timeout is None else timeout
-        taken = False
-        try:
-            async with asyncio.timeout(limit) as deadline:
-                await self._turn.take(self._in_transaction())
-                taken = True
-                await self._take_session(deadline.when() or 0.0)
-            async with contextlib.aclosing(self._stream_lines(command, limit, reply)) as pieces:
-                async for piece in pieces:
-                    yield piece
-        except TimeoutError:
-            if not taken:
-                raise self._kept_waiting("stream", command, limit, entered=True) from None
-            raise self._timed_out("stream", command, limit) from None
-        finally:
-            if self._state is State.BUSY and taken:
-                self._enter(State.READY)
-            if taken:
-                self._turn.give()
+        lines = functools.partial(self._stream_lines, command, reply)
+        return self._streamed("stream", command, timeout, lines)
 
     async def _stream_lines(
-        self, command: str, limit: float, reply: Replies | None
+        self, command: str, reply: Replies | None, limit: float
     ) -> AsyncGenerator[str, None]:
         line = self._live()
         shell = line.shell

@@ -17,12 +17,23 @@ BUILT_IN = {
     "ssh": "aioconn.protocols.cli:CliConnection",
     "telnet": "aioconn.protocols.cli:CliConnection",
     "command": "aioconn.protocols.cli:CliConnection",
+    "http": "aioconn.protocols.rest.connection:RestConnection",
+    "https": "aioconn.protocols.rest.connection:RestConnection",
+    "eapi": "aioconn.protocols.rest.commands:EapiConnection",
+    "nxapi": "aioconn.protocols.rest.commands:NxapiConnection",
+    "restconf": "aioconn.protocols.restconf.connection:RestconfConnection",
+    "netconf": "aioconn.protocols.netconf.connection:NetconfConnection",
+    "snmp": "aioconn.protocols.snmp.connection:SnmpConnection",
+    "gnmi": "aioconn.protocols.gnmi.connection:GnmiConnection",
 }
 
 # pyATS testbeds name the class of another framework; the way they describe is the same.
 PYATS = {
     "unicon.Unicon": "aioconn.protocols.cli:CliConnection",
     "unicon.bases.connection.Connection": "aioconn.protocols.cli:CliConnection",
+    "rest.connector.Rest": "aioconn.protocols.rest.connection:RestConnection",
+    "yang.connector.Netconf": "aioconn.protocols.netconf.connection:NetconfConnection",
+    "yang.connector.Gnmi": "aioconn.protocols.gnmi.connection:GnmiConnection",
 }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast, overload
 from urllib.parse import unquote, urlsplit
@@ -293,7 +293,7 @@ class Device:
 
     def stream(
         self, command: str, *, timeout: float | None = None, reply: Replies | None = None
-    ) -> AsyncIterator[str]:
+    ) -> AsyncGenerator[str, None]:
         """The output of a command while it arrives. See `CliConnection.stream`."""
         return self._cli("stream").stream(command, timeout=timeout, reply=reply)
 
@@ -320,9 +320,10 @@ class Device:
         if name in connections:
             return connections[name]
         current = connections.get(self._manager.default_alias)
-        if current is not None and name in type(current).services:
+        offered = (*type(current).services, *type(current).streams) if current is not None else ()
+        if name in offered:
             return getattr(current, name)
-        known = {*connections, *(type(current).services if current is not None else ())}
+        known = {*connections, *offered}
         raise AttributeError(
             f"device {self.name!r} has no connection or service {name!r}: {nearest(name, known)}"
         )

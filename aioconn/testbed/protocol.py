@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-KNOWN = ("ssh", "telnet", "http", "https", "restconf", "netconf", "snmp", "gnmi")
+KNOWN = ("ssh", "telnet", "http", "https", "eapi", "nxapi", "restconf", "netconf", "snmp", "gnmi")
 
 # ssh_config(5) keyword, lowered -> our option; lists are comma-separated in both
 _LISTS = {

@@ -433,8 +433,8 @@ TURN = (
         "a turn that comes free is not handed on",
     ),
     (
-        "            if future.done() and not future.cancelled():\n                self.give()",
-        "            if False:\n                self.give()",
+        "            if future.done() and not future.cancelled():\n                undo()",
+        "            if False:\n                undo()",
         "a turn that was granted to somebody cancelled is lost",
     ),
 )

@@ -1,0 +1,413 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every connection class promises, as tests: for those of this package, and for your own.
+
+A class of tests in which pytest (with pytest-asyncio, `asyncio_mode = "auto"`) finds one test for each promise. All
+that is yours is a server, and what to call:
+
+    from aioconn.conformance import Conformance, Subject
+
+    class TestGreeter(Conformance):
+        @contextlib.asynccontextmanager
+        async def subject(self):
+            async with GreetingServer() as server:            # on loopback, in the running loop
+                yield Subject(
+                    entry={                                   # the device, as in a testbed
+                        "connections": {"a": {"class": "mine.Greeter", "ip": "127.0.0.1", "port": server.port}},
+                        "credentials": {"default": {"username": "me", "password": "s3cret-word"}},
+                    },
+                    ask=lambda session, number: session.greet(str(number)),
+                    read=lambda answer: int(answer.removeprefix("hello ")),
+                    hang=lambda session, timeout: session.greet("never", timeout=timeout),
+                    cut=server.cut,
+                    live=lambda: server.sessions,
+                    secret="s3cret-word",
+                )
+
+Nothing in here needs pytest: `await TestGreeter().test_callers_are_never_mixed()` is a test as well. Each test waits at
+most `PATIENCE` seconds for anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import pickle
+import socket
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+from aioconn.broker import values
+from aioconn.connection import BaseConnection
+from aioconn.errors import (
+    AioconnError,
+    AuthenticationFailed,
+    CommandTimeout,
+    ConnectError,
+    SessionClosed,
+    SessionError,
+)
+from aioconn.events import Event
+from aioconn.pool import ConnectionPool
+from aioconn.residence import LoopKind
+from aioconn.testbed.device import Device
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds after which something that should happen by itself counts as hung."""
+
+HANGS = 0.2
+"""Seconds that calls get to which nobody answers."""
+
+MOMENTS = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55)
+"""Turns of the loop after which a piece of work is cancelled."""
+
+NUMBERS = 20
+"""Numbers that are asked for are below this."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A class with a server to talk to, and what the tests ask of it.
+
+    `entry` describes the device, as a testbed does. `ask(session, number)` awaits a call that changes nothing and has
+    another answer for each number from 0 to `NUMBERS`, which `read(answer)` finds in it again. `hang(session, timeout)`
+    awaits a call that the server never answers. `cut()` ends all connections at the server, now; `live()` is how
+    many it has. `secret` is the password that stands in `entry`, of eight characters or more; `denied` is `entry` with
+    one that is refused, `wrong-password`, where the protocol says so.
+    """
+
+    entry: Mapping[str, Any]
+    ask: Callable[[Any, int], Awaitable[Any]]
+    read: Callable[[Any], int]
+    hang: Callable[[Any, float | None], Awaitable[Any]]
+    cut: Callable[[], None]
+    live: Callable[[], int]
+    secret: str
+    denied: Mapping[str, Any] | None = None
+
+    async def number(self, session: Any, number: int) -> int:
+        """Ask for a number, within the limit of patience."""
+        return self.read(await within(self.ask(session, number)))
+
+
+class Conformance(ABC):
+    """The tests. Subclass it, call that `Test...`, and implement `subject`."""
+
+    in_order: ClassVar[bool] = True
+    """Whether calls on one session end in the order of their beginning: not for classes with `@pipelined` services."""
+
+    @abstractmethod
+    def subject(self) -> AbstractAsyncContextManager[Subject]:
+        """A new server, and its end. Each test enters it once."""
+
+    # ------------------------------------------------------------------ one session
+
+    async def test_connecting_twice_is_one_connection(self) -> None:
+        async with self._device() as (subject, device):
+            first = await within(device.connect())
+            again = await within(device.connect())
+            assert first is again
+            await within(first.open())
+            assert await subject.number(first, 1) == 1
+            assert subject.live() == 1, f"{subject.live()} sessions at the server, of one connection"
+
+    async def test_every_service_takes_a_deadline(self) -> None:
+        async with self._session() as (_, session):
+            offered = type(session)
+            assert offered.services, "no service: mark the operations with @service"
+            for name in (*offered.services, *offered.streams):
+                parameter = inspect.signature(getattr(offered, name)).parameters.get("timeout")
+                assert parameter is not None, f"{name} has no timeout="
+                assert parameter.kind is parameter.KEYWORD_ONLY, f"timeout of {name} is not keyword-only"
+                assert parameter.default is None, f"timeout of {name} is not None by default"
+
+    async def test_a_call_ends_with_its_deadline_and_the_next_is_right(self) -> None:
+        async with self._session() as (subject, session):
+            for number in range(2):
+                error = await failure_of(subject.hang(session, HANGS))
+                assert isinstance(error, CommandTimeout), f"not a CommandTimeout: {error!r}"
+                assert isinstance(error, TimeoutError)
+                assert_names(error, session)
+                assert await subject.number(session, number) == number
+
+    async def test_a_cancelled_call_leaves_a_session_that_is_right(self) -> None:
+        async with self._session() as (subject, session):
+            for number, moment in enumerate(MOMENTS):
+                await cancelled(subject.ask(session, number + 1), moment)
+                assert await subject.number(session, number) == number
+                await cancelled(subject.hang(session, None), moment)
+                assert await subject.number(session, number) == number
+
+    async def test_callers_are_never_mixed(self) -> None:
+        async with self._session() as (subject, session):
+            ended: list[int] = []
+
+            async def call(number: int) -> None:
+                assert await subject.number(session, number) == number
+                ended.append(number)
+
+            await within(asyncio.gather(*(call(number) for number in range(NUMBERS))))
+            assert not self.in_order or ended == list(range(NUMBERS)), f"served in the order {ended}"
+
+    async def test_callers_are_not_mixed_with_those_who_were_cancelled(self) -> None:
+        async with self._session() as (subject, session):
+            tasks = [asyncio.ensure_future(subject.ask(session, number)) for number in range(NUMBERS)]
+            await turns(3)
+            for task in tasks[::3]:
+                task.cancel()
+            await within(asyncio.gather(*tasks, return_exceptions=True))
+            for number, task in enumerate(tasks):
+                if not task.cancelled():
+                    assert subject.read(task.result()) == number
+
+    async def test_an_answer_is_a_plain_value(self) -> None:
+        async with self._session() as (subject, session):
+            answer = await within(subject.ask(session, 1))
+            assert pickle.loads(pickle.dumps(answer)) == answer  # noqa: S301  our own
+            assert subject.read(values.load(values.dump(answer))) == 1
+
+    async def test_a_lost_session_is_replaced(self) -> None:
+        async with self._session() as (subject, session):
+            for number in range(2):
+                assert await subject.number(session, number) == number
+                subject.cut()
+                await until_right(subject, session, number)
+
+    # ------------------------------------------------------------------ the end of one
+
+    async def test_closing_frees_everything_and_may_be_repeated(self) -> None:
+        async with self._device() as (subject, device):
+            tasks = asyncio.all_tasks()
+            session = await within(device.connect())
+            assert await subject.number(session, 1) == 1
+            for _ in range(2):
+                await within(session.close())
+            assert not session.connected
+            await until(lambda: not subject.live(), "the server has a session after the end")
+            await until(lambda: not asyncio.all_tasks() - tasks, "tasks are left after the end")
+            error = await failure_of(subject.ask(session, 1))
+            assert isinstance(error, SessionClosed), f"not SessionClosed: {error!r}"
+            await within(session.open())
+            assert await subject.number(session, 2) == 2
+
+    async def test_closing_frees_everything_when_it_is_cancelled(self) -> None:
+        async with self._device() as (subject, device):
+            tasks = asyncio.all_tasks()
+            for moment in MOMENTS:
+                session = await within(device.connect())
+                await cancelled(session.close(), moment)
+                assert moment == 0 or not session.connected
+                await within(device.disconnect())
+                await until(lambda: not subject.live(), f"a session is left after a cancel at turn {moment}")
+                await until(lambda: not asyncio.all_tasks() - tasks, "tasks are left after a cancel")
+
+    async def test_closing_ends_the_call_under_way(self) -> None:
+        async with self._session() as (subject, session):
+            calls = [asyncio.ensure_future(subject.hang(session, None)) for _ in range(2)]
+            await turns(5)
+            await within(session.close())
+            _, hung = await asyncio.wait(calls, timeout=PATIENCE)
+            for call in hung:
+                call.cancel()
+            errors = await asyncio.gather(*calls, return_exceptions=True)
+            assert not hung, "a call goes on after the end of its session"
+            for error in errors:
+                assert isinstance(error, SessionError), f"no SessionError: {error!r}"
+                assert_names(error, session)
+
+    # ------------------------------------------------------------------ ways not to get one
+
+    async def test_connecting_leaves_nothing_when_it_is_cancelled(self) -> None:
+        async with self._device() as (subject, device):
+            tasks = asyncio.all_tasks()
+            for moment in MOMENTS:
+                await cancelled(device.connect(), moment)
+                await within(device.manager.disconnect_all())
+                await until(lambda: not subject.live(), f"a session is left after a cancel at turn {moment}")
+                await until(lambda: not asyncio.all_tasks() - tasks, "tasks are left after a cancel")
+            session = await within(device.connect())
+            assert await subject.number(session, 1) == 1
+
+    async def test_nobody_there_is_told_in_full(self) -> None:
+        async with self.subject() as subject:
+            device = Device("subject", **elsewhere(subject.entry))
+            error = await failure_of(device.connect(connect_timeout=1.0))
+            assert isinstance(error, ConnectError), f"not a ConnectError: {error!r}"
+            assert error.device == "subject"
+            assert error.path
+            assert error.phase
+            assert_keeps(subject.secret, error)
+            assert not device.connections, "a failed connect leaves an alias behind"
+
+    async def test_wrong_credentials_are_told_and_not_shown(self) -> None:
+        async with self.subject() as subject:
+            if subject.denied is None:
+                return
+            device = Device("subject", **subject.denied)
+            error = await failure_of(device.connect())
+            assert isinstance(error, AuthenticationFailed), f"not AuthenticationFailed: {error!r}"
+            assert error.device == "subject"
+            assert error.path
+            assert error.phase
+            assert_keeps("wrong-password", error)
+            await until(lambda: not subject.live(), "the server has a session after a failed login")
+
+    async def test_secrets_stay_secret(self) -> None:
+        async with self._device() as (subject, device):
+            seen: list[Event] = []
+            device.listeners.add(seen.append)
+            session = await within(device.connect())
+            await within(subject.ask(session, 1))
+            error = await failure_of(subject.hang(session, HANGS))
+            subject.cut()
+            await until_right(subject, session, 1)
+            pool = await within(device.connect(alias="pool", pool_size=1))
+            await within(subject.ask(pool, 1))
+            shown = [device, device.manager, session, session.options, session.credentials, pool, error]
+            for thing in (*shown, *seen, *(getattr(event, "error", None) for event in seen)):
+                assert_keeps(subject.secret, thing)
+            assert len(seen) > 3, "no events of opening and serving"
+
+    # ------------------------------------------------------------------ in company
+
+    async def test_a_pool_of_it(self) -> None:
+        async with self._device() as (subject, device):
+            pool = await within(device.connect(pool_size=3))
+            assert isinstance(pool, ConnectionPool)
+
+            async def call(number: int) -> None:
+                assert await subject.number(pool, number) == number
+
+            await within(asyncio.gather(*(call(number) for number in range(NUMBERS))))
+            assert subject.live() <= 3, f"{subject.live()} sessions at the server, of a pool of 3"
+            await failure_of(subject.hang(pool, HANGS))
+            await cancelled(subject.hang(pool, None), 5)
+            await within(asyncio.gather(*(call(number) for number in range(NUMBERS))))
+            async with pool.acquire() as session:
+                assert await subject.number(session, 4) == 4
+            subject.cut()
+            await until_right(subject, pool, 5)
+            await within(pool.close())
+            await until(lambda: not subject.live(), "the server has a session after the end of the pool")
+
+    async def test_on_a_loop_of_its_own(self) -> None:
+        async with self._device(loop="own") as (subject, device):
+            session = await within(device.connect())
+
+            async def call(number: int) -> None:
+                assert await subject.number(session, number) == number
+
+            await within(asyncio.gather(*(call(number) for number in range(NUMBERS))))
+            await cancelled(subject.hang(session, None), 5)
+            error = await failure_of(subject.hang(session, HANGS))
+            assert isinstance(error, CommandTimeout), f"not a CommandTimeout: {error!r}"
+            assert await subject.number(session, 3) == 3
+            await within(device.disconnect())
+            await until(lambda: not subject.live(), "the server has a session after the end")
+
+    # ------------------------------------------------------------------ what the tests stand on
+
+    @contextlib.asynccontextmanager
+    async def _device(self, loop: LoopKind = "caller") -> AsyncIterator[tuple[Subject, Device]]:
+        async with self.subject() as subject:
+            device = Device("subject", loop=loop, **subject.entry)
+            try:
+                yield subject, device
+            finally:
+                await within(device.manager.destroy_all())
+
+    @contextlib.asynccontextmanager
+    async def _session(self) -> AsyncIterator[tuple[Subject, BaseConnection[Any]]]:
+        async with self._device() as (subject, device):
+            session = await within(device.connect())
+            assert isinstance(session, BaseConnection)
+            yield subject, session
+
+
+async def within(work: Awaitable[T]) -> T:
+    """What `work` gives, if it does not hang."""
+    async with asyncio.timeout(PATIENCE):
+        return await work
+
+
+async def turns(count: int) -> None:
+    """Wait for `count` turns of the loop."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def cancelled(work: Awaitable[Any], moment: int) -> None:
+    """Begin `work`, cancel it after `moment` turns of the loop, and wait for its end; it may have ended before."""
+    task = asyncio.ensure_future(work)
+    await turns(moment)
+    task.cancel()
+    await within(asyncio.wait({task}))
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+
+
+async def failure_of(work: Awaitable[Any]) -> BaseException:
+    """The error that `work` ends with."""
+    try:
+        answer = await within(work)
+    except Exception as error:
+        return error
+    raise AssertionError(f"no error, but {answer!r}")
+
+
+async def until(condition: Callable[[], bool], otherwise: str) -> None:
+    """Wait until `condition` holds."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                if condition():
+                    return
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        raise AssertionError(otherwise) from None
+
+
+async def until_right(subject: Subject, session: Any, number: int) -> None:
+    """Ask until there is an answer, which must be right. Calls may fail that met the loss."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                assert subject.read(await subject.ask(session, number)) == number
+                return
+            except AioconnError as error:
+                assert_names(error, session)
+                await asyncio.sleep(0.05)
+
+
+def elsewhere(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """The device at a port where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    connections = {
+        name: {**path, "port": port} if isinstance(path, Mapping) and name != "defaults" else path
+        for name, path in entry["connections"].items()
+    }
+    return {**entry, "connections": connections}
+
+
+def assert_names(error: BaseException, session: Any) -> None:
+    """The error says which device and which path."""
+    assert isinstance(error, AioconnError), f"a foreign error: {error!r}"
+    assert error.device == session.device, f"the device is not named: {error!r}"
+    assert error.path == session.via, f"the path is not named: {error!r}"
+
+
+def assert_keeps(secret: str, thing: object) -> None:
+    """Nothing that `thing` shows has the secret in it."""
+    fields = vars(thing) if isinstance(thing, AioconnError) else {}
+    for shown in (repr(thing), str(thing), *(repr(value) for value in fields.values())):
+        assert secret not in shown, f"a secret in a {type(thing).__name__}"
+    cause = getattr(thing, "__cause__", None)
+    if cause is not None:
+        assert_keeps(secret, cause)
