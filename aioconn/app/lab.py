@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run simulated devices on this machine until Ctrl-C, and write the testbed that reaches them.
 
-They speak real SSH and telnet on 127.0.0.1, and are good for trying things out and for tests.
+They speak real SSH and telnet on 127.0.0.1, and HTTP (RESTCONF among it), NETCONF, SNMP and gNMI if asked to; they are
+good for trying things out and for tests.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from aioconn.app.terminal import write
 from aioconn.app.wording import count
 from aioconn.errors import UsageError
 from aioconn.lab import Lab
+from aioconn.lab.servers import CONSOLES, PROTOCOLS, check
 
 HEADER = "# A testbed written by `aioconn lab`: it works as long as that runs.\n"
 DEFAULT_FILE = Path("lab.yaml")
@@ -47,11 +49,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     protocols = parser.add_mutually_exclusive_group()
     protocols.add_argument("--ssh", action="store_true", help="SSH only")
     protocols.add_argument("--telnet", action="store_true", help="telnet only")
+    protocols.add_argument(
+        "--protocols",
+        type=protocol_names,
+        default=CONSOLES,
+        metavar="NAME,...",
+        help=f"any of {', '.join(PROTOCOLS)}, or all (default {','.join(CONSOLES)})",
+    )
+
+
+def protocol_names(text: str) -> tuple[str, ...]:
+    """`ssh,netconf` as names; `all` are all of them."""
+    names = tuple(dict.fromkeys(name for name in text.lower().replace(",", " ").split() if name))
+    if names == ("all",):
+        return PROTOCOLS
+    try:
+        for name in names:
+            check(name)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(f"{error.message}, {error.hint}") from None
+    if not names:
+        raise argparse.ArgumentTypeError("no protocol is named")
+    return names
 
 
 def run(arguments: argparse.Namespace) -> Exit:
     refuse_foreign_file(arguments.write)
-    protocols = ("ssh",) if arguments.ssh else ("telnet",) if arguments.telnet else ("ssh", "telnet")
+    protocols = ("ssh",) if arguments.ssh else ("telnet",) if arguments.telnet else arguments.protocols
     members = fleet(arguments.devices, arguments.personality)
     code = drive(lambda: serve(members, protocols, arguments.write, arguments.seed))
     return Exit.OK if code is Exit.INTERRUPTED else code  # Ctrl-C is how a lab is meant to end
@@ -110,8 +134,8 @@ class Visitors:
 def addresses(lab: Lab) -> list[tuple[str, str]]:
     found = []
     for name, device in lab.devices.items():
-        ports = (("ssh", device.ssh_port), ("telnet", device.telnet_port))
-        urls = [f"{protocol}://{device.username}@{device.address}:{port}" for protocol, port in ports if port]
+        ports = sorted(device.ports.items(), key=lambda item: PROTOCOLS.index(item[0]))
+        urls = [f"{protocol}://{device.username}@{device.address}:{port}" for protocol, port in ports]
         found.append((name, " ".join(urls)))
     return found
 
@@ -120,20 +144,21 @@ def introduction(lab: Lab, members: list[Member], path: Path) -> list[Renderable
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0), pad_edge=False)
     table.add_column("device", style="bold cyan", no_wrap=True)
     table.add_column("kind", no_wrap=True)
-    table.add_column("ssh port", justify="right")
-    table.add_column("telnet port", justify="right")
-    for member in members:
-        device = lab[member.name]
-        table.add_row(
-            member.name, member.personality, str(device.ssh_port or ""), str(device.telnet_port or "")
-        )
     first = lab[members[0].name]
+    spoken = [protocol for protocol in PROTOCOLS if protocol in first.ports]
+    for protocol in spoken:
+        table.add_column(f"{protocol} port" if len(spoken) < 4 else protocol, justify="right")
+    for member in members:
+        ports = lab[member.name].ports
+        table.add_row(member.name, member.personality, *(str(ports[protocol]) for protocol in spoken))
     command = question(members[0].personality).commands[0]
     words = [f'aioconn run -t {path} "{command}" -d {first.name}', f"aioconn testbed check {path}"]
     if first.ssh_port:
         words.append(f"ssh -p {first.ssh_port} {first.username}@{first.address}")
     if first.telnet_port:
         words.append(f"telnet {first.address} {first.telnet_port}")
+    if "http" in first.ports:
+        words.append(f"curl -u {first.username} http://{first.address}:{first.ports['http']}/restconf/data")
     hints = Text("Try, in another terminal:\n", style="dim")
     for line in words:
         hints.append(f"  {line}\n", style="not dim")

@@ -53,14 +53,30 @@ class ConfigTree:
                 del lines[known]
             return
         line = self._expand(line)
+        lines.pop(f"no {line}", None)
         for single in self.single:
             if line.startswith(single + " "):
+                lines.pop(f"no {single}", None)
                 before = [known for known in lines if known.startswith(single + " ")]
                 if before and before[0] in lines:
                     _replace(lines, before[0], line)
                     return
         if line not in lines:
             _insert(lines, line)
+
+    def put(self, path: Sequence[str], start: str, value: str | None) -> None:
+        """Have one line in the section that begins with `start`, where the first of them stood; None: no such line."""
+        lines = self.section(path)
+        before = [known for known in lines if known.startswith(start + " ")]
+        for known in before[1:] if value is not None else before:
+            del lines[known]
+        if value is None:
+            return
+        lines.pop(f"no {start}", None)
+        if before:
+            _replace(lines, before[0], f"{start} {value}")
+        else:
+            _insert(lines, f"{start} {value}")
 
     def _expand(self, line: str) -> str:
         """`ip addr` as `ip address`: lines of which there is one are known by their beginnings."""

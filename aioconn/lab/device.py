@@ -6,8 +6,8 @@ from __future__ import annotations
 import hmac
 import time
 from collections import deque
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from aioconn.lab.config import ConfigTree
 from aioconn.lab.dialects import load as load_dialect
@@ -17,7 +17,9 @@ from aioconn.lab.hierarchy import Hierarchy
 from aioconn.lab.personality import Personality
 
 if TYPE_CHECKING:
-    from aioconn.lab.player import Player, Wire
+    from aioconn.lab.data import DataStore
+    from aioconn.lab.player import Wire
+    from aioconn.lab.servers import Server
 
 
 class Entry(NamedTuple):
@@ -25,6 +27,14 @@ class Entry(NamedTuple):
 
     session: int
     command: str
+
+
+class Session(Protocol):
+    """A live session of any protocol."""
+
+    def end(self, *, reset: bool = False) -> None:
+        """End it from the device's side, at once."""
+        ...
 
 
 class LabDevice:
@@ -80,19 +90,22 @@ class LabDevice:
         self.forwards = forwards
         self.routes = routes
         self.rows = personality.pager.rows if rows is None else rows
-        self.ssh_port: int | None = None
-        self.telnet_port: int | None = None
+        self.ports: dict[str, int] = {}  # by protocol
+        self.servers: dict[str, Server] = {}  # those of them that are no command line
         self.address = "127.0.0.1"
-        self.players: dict[Player, None] = {}  # in the order of their coming
+        self.players: dict[Session, None] = {}  # in the order of their coming
         self.connections: dict[Wire, None] = {}  # links and streams, those in their handshake among them
         self.peak_sessions = 0
         self.logins = 0
         self.refusals = 0
         self.log: deque[Entry] = deque(maxlen=self.LOG)
         self.facts = {**personality.facts, **facts(name, seed), "user": username}
+        self.version = 0  # of the configuration: grows with every change
+        self._watchers: dict[object, Callable[[], None]] = {}
+        self._data: DataStore | None = None
         self._touch()
         self._banner = banner
-        self._hostname = hostname or name
+        self._given = self._hostname = hostname or name
         self._identities = 0
         self._login_times: deque[float] = deque()
         self._config: ConfigTree | None = None
@@ -101,6 +114,14 @@ class LabDevice:
 
     def __repr__(self) -> str:
         return f"<LabDevice {self.name} ({self.personality.name}), {self.sessions} sessions>"
+
+    @property
+    def ssh_port(self) -> int | None:
+        return self.ports.get("ssh")
+
+    @property
+    def telnet_port(self) -> int | None:
+        return self.ports.get("telnet")
 
     @property
     def sessions(self) -> int:
@@ -154,11 +175,50 @@ class LabDevice:
             self._candidate = self.hierarchy.copy()
         return self._candidate
 
+    @property
+    def data(self) -> DataStore:
+        """The configuration and the state as YANG models see them."""
+        if self._data is None:
+            from aioconn.lab.data import DataStore
+
+            self._data = DataStore(self)
+        return self._data
+
+    @property
+    def running(self) -> ConfigTree | Hierarchy:
+        """The configuration that counts, in the form that this kind of device has."""
+        return self.hierarchy if self.personality.schema else self.config
+
+    @property
+    def draft(self) -> Hierarchy | None:
+        """What is edited on the command line and not committed yet; None while nothing is."""
+        edited = self._candidate is not None and self._candidate != self.hierarchy
+        return self._candidate if edited else None
+
+    def adopt(self, configuration: ConfigTree | Hierarchy) -> None:
+        """Make a changed copy of the running configuration count."""
+        if isinstance(configuration, Hierarchy):
+            if self.draft is None:
+                self._candidate = None
+            self._history = [configuration, *self._history][:50]
+        else:
+            self._config = configuration
+        self._changed()
+
+    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after every change of the configuration. Calling what this returns ends it."""
+        key = object()
+        self._watchers[key] = callback
+
+        def withdraw() -> None:
+            self._watchers.pop(key, None)
+
+        return withdraw
+
     def commit(self) -> None:
         """Make the candidate count; the last fifty are kept."""
         self._history = [self.candidate.copy(), *self._history][:50]
-        self._touch()
-        self._hostname = self.hierarchy.value("system", "host-name") or self.name
+        self._changed()
 
     def rollback(self, number: int) -> None:
         """Make an earlier configuration the candidate: 0 is the one that counts now."""
@@ -173,9 +233,30 @@ class LabDevice:
     def configure(self, path: Sequence[str], line: str) -> None:
         """Apply one line of configuration in a section."""
         self.config.apply(path, line)
+        self._changed()
+
+    def open_section(self, path: Sequence[str]) -> None:
+        """Have a section of the configuration, empty if it was not there."""
+        lines = self.config.root
+        for line in path:
+            if line not in lines:
+                self.config.section(path)
+                self._changed()
+                return
+            lines = lines[line]
+
+    def _changed(self) -> None:
+        """After every change of the configuration: its name and its date are those of the new one."""
+        configured = (
+            self.hierarchy.value("system", "host-name")
+            if self.personality.schema
+            else self.config.value("hostname")
+        )
+        self._hostname = configured or self._given
         self._touch()
-        if not path and "hostname" in line:
-            self._hostname = self.config.value("hostname") or self.name
+        self.version += 1
+        for callback in list(self._watchers.values()):
+            callback()
 
     def _touch(self) -> None:
         """Note when the configuration was changed."""
@@ -209,11 +290,11 @@ class LabDevice:
         self._identities += 1
         return self._identities
 
-    def enter(self, player: Player) -> None:
+    def enter(self, player: Session) -> None:
         self.players[player] = None
         self.peak_sessions = max(self.peak_sessions, len(self.players))
 
-    def leave(self, player: Player) -> None:
+    def leave(self, player: Session) -> None:
         self.players.pop(player, None)
 
     def kill_sessions(self, *, reset: bool = False) -> int:
@@ -224,7 +305,9 @@ class LabDevice:
         return len(victims)
 
     def cut(self) -> None:
-        """End all connections, whatever state they are in."""
+        """End all connections, whatever protocol and state they are in."""
+        for server in self.servers.values():
+            server.cut()
         self.kill_sessions()
         for connection in list(self.connections):
             connection.finish(reset=True)

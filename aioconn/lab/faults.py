@@ -34,6 +34,7 @@ class Faults:
     syslog_interval     unsolicited log lines, that often
     syslog_every        log lines inside outputs, every so many lines
     hostname            the prompt shows this name
+    wrong_id            NETCONF: answers bear the number of another call
     """
 
     latency: float = 0.0
@@ -60,6 +61,7 @@ class Faults:
     syslog_interval: float = 0.0
     syslog_every: int = 0
     hostname: str | None = None
+    wrong_id: bool = False
 
     @property
     def in_output(self) -> bool:

@@ -105,6 +105,13 @@ class Hierarchy:
         """What changed since `other`, as `show | compare` prints it."""
         return "".join(_compare(other.root, self.root, ()))
 
+    def below(self, *headings: str) -> Statements:
+        """What stands in a container, by the headings that lead there; empty if it is not there."""
+        node = self.root
+        for heading in headings:
+            node = node.get(heading) or {}
+        return node
+
     def value(self, *words: str) -> str | None:
         """The value of a leaf."""
         for heading in self._below(words[:-1]):

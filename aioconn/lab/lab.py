@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
-from aioconn.errors import UsageError, nearest
+from aioconn.errors import UsageError
 from aioconn.home.descriptors import keep, making
+from aioconn.lab import servers
 from aioconn.lab.device import LabDevice
 from aioconn.lab.faults import NO_FAULTS, Faults
 from aioconn.lab.personality import load as load_personality
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 BACKLOG = 1024
 TURNS = 20  # of the loop, more than any transport needs to tell its end
+CLOSING = 10.0  # seconds for the servers of other protocols to end
 # Turns of the loop from accept() to a protocol that is told of its connection.
 ACCEPTING = 4
 
@@ -41,6 +43,7 @@ class Lab:
         self._listeners: dict[str, list[asyncio.Server]] = {}
         self._ssh: SshServer | None = None
         self._ssh_lock = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()  # servers of devices that were removed
         self._running = False
 
     async def __aenter__(self) -> Self:
@@ -85,6 +88,7 @@ class Lab:
         finally:
             cut = [self._close(name) for name in list(self.devices)]
             self._ssh = None
+            await self._servers_closed()
         # their ends are told in the next turns of the loop, and so are connections that were just being accepted
         for turn in range(TURNS):
             await asyncio.sleep(0)
@@ -122,6 +126,10 @@ class Lab:
     ) -> LabDevice:
         """Put a device into the running lab; it can be reached when this returns.
 
+        `protocols` are any of ssh, telnet, http, https (RESTCONF and vendors' APIs), netconf, snmp, gnmi and gnmis (the
+        same with TLS); those that need a library which is not there raise `MissingDependency`. All of them show one
+        configuration.
+
         `personality` is a name or the path of a folder. `commands` are further ones, each with its output.
         `login` (telnet) is "user", "password" (only that is asked) or "none"; a `console` says nothing until
         Return is pressed; `negotiates` offers and asks telnet options. `echo` is "reader" (when the device
@@ -136,8 +144,7 @@ class Lab:
         if name in self.devices:
             raise UsageError(f"the lab has a device {name!r} already")
         for protocol in protocols:
-            if protocol not in ("ssh", "telnet"):
-                raise UsageError(f"no protocol {protocol!r}", hint=nearest(protocol, ("ssh", "telnet")))
+            servers.check(protocol)
         kind = load_personality(personality)
         device = LabDevice(
             name,
@@ -169,20 +176,23 @@ class Lab:
                 await self._serve_ssh(device)
             if "telnet" in protocols:
                 await self._serve_telnet(device)
+            for protocol in dict.fromkeys(protocols):
+                if protocol in servers.KINDS:
+                    await servers.serve(protocol, self, device)
         except BaseException:
             self._close(name)
             raise
         return device
 
     def remove(self, name: str) -> None:
-        """Switch a device off: its sessions are cut and its ports refuse."""
+        """Switch a device off: its sessions are cut and its ports refuse, those of servers a moment later."""
         self._close(name)
 
     def testbed(self) -> dict[str, Any]:
         """A testbed in pyATS form that reaches every device, as a plain mapping."""
         return {
             "testbed": {"name": "lab"},
-            "devices": {name: self._entry(it) for name, it in self.devices.items()},
+            "devices": {name: servers.entry(it, self.host_key) for name, it in self.devices.items()},
         }
 
     def write_testbed(self, path: str | Path) -> Path:
@@ -191,56 +201,37 @@ class Lab:
         path.write_text(yaml.safe_dump(self.testbed(), sort_keys=False), encoding="utf-8")
         return path
 
-    def _entry(self, device: LabDevice) -> dict[str, Any]:
-        login = {"username": device.username, "password": device.password}
-        credentials: dict[str, Any] = {"default": login}
-        if device.enable:
-            credentials["enable"] = {"password": device.enable}
-        connections: dict[str, Any] = {}
-        if device.ssh_port is not None:
-            connections["cli"] = {
-                "protocol": "ssh",
-                "ip": device.address,
-                "port": device.ssh_port,
-                "host_key": self.host_key,
-            }
-        if device.telnet_port is not None:
-            connections["vty"] = {"protocol": "telnet", "ip": device.address, "port": device.telnet_port}
-        return {
-            "os": device.personality.os,
-            "type": device.personality.type,
-            "credentials": credentials,
-            "connections": connections,
-        }
-
-    async def _serve_ssh(self, device: LabDevice) -> None:
-        loop = asyncio.get_running_loop()
+    async def ssh(self) -> SshServer:
+        """The one SSH server behind all devices; made when the first asks."""
         async with self._ssh_lock:
             if self._ssh is None:
                 from aioconn.lab.ssh import SshServer
 
-                server = SshServer(loop)
+                server = SshServer(asyncio.get_running_loop())
                 await server.prepare()
                 self._ssh = server
-        ssh = self._ssh
+        return self._ssh
+
+    async def _serve_ssh(self, device: LabDevice) -> None:
+        loop = asyncio.get_running_loop()
+        ssh = await self.ssh()
 
         def accept() -> asyncio.BaseProtocol:
             return TelnetSession(device, loop) if device.faults.half_open else ssh.connection()
 
-        listener = await self._listen(accept, device.address)
+        listener = await self.listen(accept, device.address)
         self._listeners[device.name].append(listener)
-        device.ssh_port = listener.sockets[0].getsockname()[1]
-        assert device.ssh_port is not None
-        ssh.devices[device.ssh_port] = device
+        device.ports["ssh"] = port = listener.sockets[0].getsockname()[1]
+        ssh.devices[port] = device
 
     async def _serve_telnet(self, device: LabDevice) -> None:
         loop = asyncio.get_running_loop()
-        listener = await self._listen(lambda: TelnetSession(device, loop), device.address)
+        listener = await self.listen(lambda: TelnetSession(device, loop), device.address)
         self._listeners[device.name].append(listener)
-        device.telnet_port = listener.sockets[0].getsockname()[1]
+        device.ports["telnet"] = listener.sockets[0].getsockname()[1]
 
-    async def _listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server:
-        """At a port that the system chooses. A forked child does not keep it open."""
+    async def listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server:
+        """Listen at a port that the system chooses, until the caller closes it. A forked child has it no more."""
         with making:
             # what is accepted sends small writes at once (TCP_NODELAY) only where the protocol is named
             sock = socket.socket(proto=socket.IPPROTO_TCP)
@@ -259,4 +250,21 @@ class Lab:
         for listener in self._listeners.pop(name, ()):
             listener.close()
         device.cut()
+        for server in device.servers.values():
+            task = asyncio.get_running_loop().create_task(server.close())
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
         return device
+
+    async def _servers_closed(self) -> None:
+        """Wait until what was removed has let go of its ports; also when it is cancelled."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + CLOSING
+        cancelled: asyncio.CancelledError | None = None
+        while self._closing and loop.time() < end:
+            try:
+                await asyncio.wait(self._closing, timeout=end - loop.time())
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled

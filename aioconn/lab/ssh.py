@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The SSH side of a lab: an asyncssh server whose sessions are shells of simulated devices."""
+"""The SSH side of a lab: an asyncssh server whose sessions are shells, or NETCONF sessions, of simulated devices."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from aioconn.lab.telnet import hard_reset
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
+    from aioconn.lab.netconf import NetconfServer
+    from aioconn.lab.netconf_session import NetconfSession
 
 # cheap ones first: a lab of thousands shares its processor with the client under test
 KEX = (
@@ -30,7 +32,7 @@ MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-256")
 
 
 class SshSession(asyncssh.SSHServerSession[bytes]):
-    """One channel: a shell, or a single command (`exec`)."""
+    """One channel: a shell, a single command (`exec`), or a subsystem."""
 
     def __init__(self, link: SshLink, *, surplus: bool = False) -> None:
         self._link = link
@@ -38,6 +40,7 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         self._player: Player | None = None
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._width = 80
+        self._netconf: NetconfSession | None = None
         self._ended = False  # by the device
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -69,7 +72,21 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         self._player.shell.once(command)
         return True
 
+    def subsystem_requested(self, subsystem: str) -> bool:
+        server, device = self._link.netconf, self._link.device
+        if subsystem != "netconf" or server is None:
+            return False
+        if device.crowded and device.faults.vty_refusal == "channel":
+            device.refusals += 1
+            return False
+        from aioconn.lab.netconf_session import NetconfSession
+
+        self._netconf = NetconfSession(server, self)
+        return True
+
     def session_started(self) -> None:
+        if self._netconf is not None:
+            self._netconf.start()
         player = self._player
         if player is None:
             return
@@ -84,8 +101,12 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if self._player is not None:
             self._player.feed(data)
+        elif self._netconf is not None:
+            self._netconf.feed(data)
 
     def eof_received(self) -> bool:
+        if self._netconf is not None:
+            self._netconf.end()
         if self._player is not None and not self._player.shell.alone:
             self._player.end()
         return True
@@ -98,19 +119,20 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
             self._player.feed(b"\x03")
 
     def pause_writing(self) -> None:
-        if self._player is not None:
-            self._player.pause()
+        if (speaker := self._player or self._netconf) is not None:
+            speaker.pause()
 
     def resume_writing(self) -> None:
-        if self._player is not None:
-            self._player.resume()
+        if (speaker := self._player or self._netconf) is not None:
+            speaker.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._link.shells -= 1
-        if self._player is not None:
-            self._player.lost()
+        if (speaker := self._player or self._netconf) is not None:
+            speaker.lost()
         # classic devices close the whole connection with its only shell
-        if self._ended and self._link.device.shells_per_link == 1 and not self._surplus:
+        alone = self._netconf is None and self._link.device.shells_per_link == 1
+        if self._ended and alone and not self._surplus:
             self._link.finish(reset=False)
 
     def write_output(self, data: bytes) -> None:
@@ -128,9 +150,10 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
 class SshLink(asyncssh.SSHServer):
     """One SSH connection to a device."""
 
-    def __init__(self, devices: Mapping[int, LabDevice], loop: asyncio.AbstractEventLoop) -> None:
-        self._devices = devices
+    def __init__(self, server: SshServer, loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
         self.loop = loop
+        self.netconf: NetconfServer | None = None  # what is served at the port that the client came to
         self.user = ""
         self.shells = 0
         self._gone = asyncio.Event()
@@ -141,7 +164,9 @@ class SshLink(asyncssh.SSHServer):
         self._connection = conn
         if (sock := conn.get_extra_info("socket")) is not None:
             keep(sock)
-        self.device = self._devices[conn.get_extra_info("sockname")[1]]
+        port = conn.get_extra_info("sockname")[1]
+        self.device = self._server.devices[port]
+        self.netconf = self._server.netconf.get(port)
         self.device.connections[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -188,7 +213,7 @@ class SshLink(asyncssh.SSHServer):
         return key.public_data == asyncssh.import_public_key(known).public_data
 
     def session_requested(self) -> Any:
-        surplus = self.shells >= self.device.shells_per_link
+        surplus = self.netconf is None and self.shells >= self.device.shells_per_link
         if surplus:
             self.device.refusals += 1
             if self.device.faults.vty_refusal == "channel":
@@ -255,13 +280,14 @@ class _Catcher:
 
 
 class SshServer:
-    """What all SSH devices of one lab share: the host key, the options, the map from port to device."""
+    """What all SSH devices of one lab share: the host key, the options, the maps from port to device and to NETCONF."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._key = asyncssh.generate_private_key("ssh-ed25519")
         self._factory: Callable[[str, int], Any] | None = None
         self.devices: dict[int, LabDevice] = {}
+        self.netconf: dict[int, NetconfServer] = {}
 
     @property
     def host_key(self) -> str:
@@ -275,7 +301,7 @@ class SshServer:
             "127.0.0.1",
             0,
             tunnel=cast(Any, catcher),
-            server_factory=lambda: SshLink(self.devices, self._loop),
+            server_factory=lambda: SshLink(self, self._loop),
             server_host_keys=[self._key],
             kex_algs=KEX,
             encryption_algs=CIPHERS,

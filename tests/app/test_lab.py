@@ -94,3 +94,20 @@ def test_usage_errors(arguments: list[str], said: str, capsys: Any, tmp_path: Pa
     assert main(["lab", *arguments]) == Exit.USAGE
     assert said in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_other_protocols(start: Any, tmp_path: Path) -> None:
+    process, _ = start("--devices", "1", "--personality", "iosxe", "--protocols", "ssh,gnmi,netconf")
+    (device,) = yaml.safe_load((tmp_path / "lab.yaml").read_text())["devices"].values()
+    assert list(device["connections"]) == ["cli", "gnmi", "netconf"]
+    process.send_signal(signal.SIGINT)
+    out, _ = process.communicate(timeout=20)
+    assert [word.partition(":")[0] for word in out.split()[1:]] == ["ssh", "netconf", "gnmi"]
+
+
+def test_protocols_that_nobody_speaks(tmp_path: Path, capsys: Any) -> None:
+    for given in ("ssh,gnmy", ","):
+        assert main(["lab", "--protocols", given, "--write", str(tmp_path / "x.yaml")]) == Exit.USAGE
+    said = capsys.readouterr().err
+    assert "no protocol 'gnmy'" in said
+    assert "no protocol is named" in said

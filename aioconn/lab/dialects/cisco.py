@@ -71,7 +71,7 @@ class Cisco(Dialect):
     def open_section(self, shell: Shell, path: tuple[str, ...], mode: str, line: str) -> None:
         shell.path = (*path, line)
         shell.mode = mode
-        shell.device.config.section(shell.path)
+        shell.device.open_section(shell.path)
 
     def expand(self, shell: Shell, line: str, opened: Match) -> str:
         """A section line as the device writes it: words in full, interfaces by their proper name."""
@@ -238,8 +238,12 @@ class Cisco(Dialect):
             yield "".join(form.replace("{prefix}", f"100.{n >> 8 & 255}.{n & 255}.0") for n in numbers)
 
     def do_users(self, shell: Shell, match: Match) -> Program:
+        from aioconn.lab.player import Player
+
         rows = ["    Line       User       Host(s)              Idle       Location\n"]
         for number, player in enumerate(shell.device.players):
+            if not isinstance(player, Player):
+                continue  # of another protocol: it has no line
             star = "*" if player.shell is shell else " "
             user = player.shell.user
             rows.append(

@@ -63,7 +63,7 @@ class IosXr(Cisco):
             if line:
                 shell.device.configure(path, line)
             else:
-                shell.device.config.section(path)
+                shell.device.open_section(path)
         shell.pending.clear()
 
     def do_abort(self, shell: Shell, match: Match) -> Program:
