@@ -42,22 +42,32 @@ async def connect_tcp(
     For `keepalive` see `watch`.
     """
     loop = asyncio.get_running_loop()
-    addresses = await _resolve(host, port, device=device, path=path, progress=progress)
-    progress.phase = Phase.TCP
+    sock = await connect_socket(host, port, device=device, path=path, progress=progress)
     try:
-        sock = await (_attempt(addresses[0], port) if len(addresses) == 1 else _race(addresses, port))
-        try:
-            transport, protocol = await loop.create_connection(factory, sock=sock)
-        except BaseException:
-            sock.close()
-            raise
+        transport, protocol = await loop.create_connection(factory, sock=sock)
     except OSError as error:
+        sock.close()
         raise unreachable(error, host, port, device=device, path=path) from error
+    except BaseException:
+        sock.close()
+        raise
     # The selector transport allocates this many bytes for each read, 256 KiB unless told otherwise.
     if hasattr(transport, "max_size"):
         cast(Any, transport).max_size = READ_SIZE
     watch(sock, keepalive)
     return transport, protocol
+
+
+async def connect_socket(
+    host: str, port: int, *, device: str, path: str, progress: Progress
+) -> socket.socket:
+    """The connected socket alone, as in `connect_tcp`; it does not block, and forked children leave it to us."""
+    addresses = await _resolve(host, port, device=device, path=path, progress=progress)
+    progress.phase = Phase.TCP
+    try:
+        return await (_attempt(addresses[0], port) if len(addresses) == 1 else _race(addresses, port))
+    except OSError as error:
+        raise unreachable(error, host, port, device=device, path=path) from error
 
 
 def watch(sock: Any, keepalive: float) -> None:
