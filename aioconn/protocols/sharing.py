@@ -38,13 +38,20 @@ def link_key(connection: BaseConnection[Any]) -> LinkKey | None:
     """
     path, options = connection.path, connection.options
     platform = getattr(connection, "platform", None)
-    if path.command or path.protocol not in (None, "ssh") or not isinstance(options, SshOptions):
+    if path.command or path.protocol not in (None, "ssh", "netconf") or not isinstance(options, SshOptions):
         return None
-    if not isinstance(platform, Platform) or not platform.shells_per_link:
+    if getattr(options, "tls", False):
         return None
-    login = connection.credentials.get("ssh", path.name)
+    suffix = ""
+    if isinstance(platform, Platform):
+        suffix = platform.username_suffix
+        if not platform.shells_per_link:
+            return None
+    elif path.protocol != "netconf":  # subsystems are not shells: how many a link carries is tried
+        return None
+    login = connection.credentials.get(path.protocol or "ssh", path.name)
     settings = (_plain(getattr(options, name)) for name in _OPTIONS)
-    return LinkKey(path.name, (_Same(path), platform.username_suffix, *_parts(login), *settings))
+    return LinkKey(path.name, (_Same(path), suffix, *_parts(login), *settings))
 
 
 def would_share(links: Links, connection: BaseConnection[Any]) -> bool:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -91,7 +91,34 @@ async def open_terminal(
             path=path.name,
             hint="protocol is ssh or telnet, or give `command:`",
         )
-    credential = connection.credentials.get("ssh", path.name)
+
+    async def open_shell(link: SshLink) -> Stream:
+        return await link.open_shell(receiver, terminal)
+
+    return await open_over_ssh(
+        connection, open_shell, port=port, jump=jump, progress=progress, username_suffix=username_suffix
+    )
+
+
+async def open_over_ssh(
+    connection: BaseConnection[Any],
+    open_stream: Callable[[SshLink], Awaitable[Stream]],
+    *,
+    port: int,
+    jump: Any,
+    progress: Progress,
+    username_suffix: str = "",
+) -> OpenedTerminal:
+    """A stream over an SSH link that stands, if there is one and sessions of this kind share links, else over a new
+    one. `open_stream(link)` opens it. Cancelling leaves nothing behind."""
+    environment = connection._request.environment
+    path = connection.path
+    host = path.address
+    if not host:
+        raise MissingValue(
+            "the path has no host", device=connection.device, path=path.name, hint=f"{path.origin}: add ip"
+        )
+    credential = connection.credentials.get(path.protocol or "ssh", path.name)
 
     async def admit() -> None:
         await environment.admit_login(connection)
@@ -102,18 +129,18 @@ async def open_terminal(
         finally:
             environment.opened(connection)
 
-    async def open_shell(link: SshLink) -> Stream:
+    async def begin(link: SshLink) -> Stream:
         progress.phase = Phase.SHELL
-        return await link.open_shell(receiver, terminal)
+        return await open_stream(link)
 
     links: Links | None = environment.links
     if links is not None and (key := link_key(connection)) is not None:
-        shared = await links.open(key, make_link, open_shell, progress=progress, admit=admit)
+        shared = await links.open(key, make_link, begin, progress=progress, admit=admit)
         return OpenedTerminal(stream=shared, authenticated=True, abort=shared.abort, refuse=shared.refuse)
     await admit()
     link = await make_link(progress)
     try:
-        stream = await open_shell(link)
+        stream = await begin(link)
     except BaseException:
         link.abort()
         raise

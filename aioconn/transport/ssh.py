@@ -25,7 +25,7 @@ from aioconn.transport.ssh_errors import (
 )
 from aioconn.transport.ssh_options import SshOptions
 from aioconn.transport.ssh_profile import Profile, prepare
-from aioconn.transport.ssh_streams import ChannelStream, ForwardStream, SessionStream
+from aioconn.transport.ssh_streams import ChannelStream, ForwardStream, SessionStream, SubsystemStream
 from aioconn.transport.tcp import connect_tcp
 
 __all__ = ["SshLink", "SshOptions"]
@@ -184,7 +184,7 @@ class SshLink:
 
     async def open_subsystem(self, name: str, receiver: Receiver) -> Stream:
         """A subsystem, such as `netconf`, without a pty. Raises as `open_shell` does."""
-        stream = SessionStream(receiver, device=self.device, path=self.path)
+        stream = SubsystemStream(receiver, device=self.device, path=self.path)
         opening = self._usable().create_session(
             lambda: stream, subsystem=name, request_pty=False, encoding=None
         )

@@ -101,7 +101,15 @@ class ChannelStream(Stream):
 
 
 class SessionStream(ChannelStream, asyncssh.SSHClientSession[bytes]):
-    """A shell or a subsystem."""
+    """A shell."""
+
+
+class SubsystemStream(SessionStream):
+    """A subsystem: what its program writes to its standard error is no part of the protocol."""
+
+    def data_received(self, data: bytes, datatype: int | None) -> None:
+        if datatype is None:
+            super().data_received(data, datatype)
 
 
 class ForwardStream(ChannelStream, asyncssh.SSHTCPSession[bytes]):

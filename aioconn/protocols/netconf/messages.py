@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Messages of NETCONF (RFC 6241, RFC 5277): those that we send, as bytes, and those that come, understood. No I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from xml.sax.saxutils import escape
+
+from aioconn.protocols.netconf import xml
+from aioconn.protocols.netconf.capabilities import Capabilities
+from aioconn.protocols.netconf.values import Notification, Reply
+
+NOTIFICATION_NS = "urn:ietf:params:xml:ns:netconf:notification:1.0"
+HEAD_LIMIT = 16_384
+"""Bytes within which a message must show what it is."""
+
+_DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>'
+_HEAD = re.compile(
+    rb"(?:\xef\xbb\xbf)?(?:[ \t\r\n]++|<\?.*?\?>|<!--.*?-->)*+"
+    rb"<(?:[^\s<>/:!?]++:)?(?P<root>[^\s<>/:!?]++)(?P<attributes>(?:[^>\"'/]++|/(?!>)|\"[^\"]*+\"|'[^']*+')*+)"
+    rb"(?:(?P<empty>/>)|>(?:[ \t\r\n]++|<!--.*?-->)*+<(?:[^\s<>/:!?]++:)?(?P<child>[^\s<>/:!?]++)[\s/>])",
+    re.DOTALL,
+)
+_MESSAGE_ID = re.compile(rb"(?:^|\s)message-id\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_FIELDS = ("error-type", "error-tag", "error-severity", "error-app-tag", "error-path", "error-message")
+
+
+class BadMessage(ValueError):
+    """It is no message that a server may send."""
+
+
+# ------------------------------------------------------------------ to the server
+
+
+def hello(capabilities: Iterable[str]) -> bytes:
+    """What each side says first, always in the old framing."""
+    announced = "".join(f"<capability>{escape(uri)}</capability>" for uri in capabilities)
+    text = f'{_DECLARATION}<hello xmlns="{xml.BASE}"><capabilities>{announced}</capabilities></hello>'
+    return text.encode()
+
+
+def rpc(operation: str, message_id: str) -> bytes:
+    """A call; `operation` is XML in NETCONF's namespace."""
+    return f'{_DECLARATION}<rpc xmlns="{xml.BASE}" message-id="{message_id}">{operation}</rpc>'.encode()
+
+
+# ------------------------------------------------------------------ from the server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hello:
+    session_id: int
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpcReply:
+    """An answer, or what stands for it. `message_id` is None where the server gave none."""
+
+    message_id: str | None
+    root: xml.Element
+
+
+Message = Hello | RpcReply | Notification
+
+
+def read(document: bytes) -> Message:
+    """What a server sent. Raises `BadMessage`."""
+    try:
+        root = xml.parse(document.lstrip(b" \t\r\n"))
+    except xml.BadXml as error:
+        raise BadMessage(f"no XML: {error}") from None
+    name = xml.local_name(root)
+    if name == "rpc-reply" and xml.is_base(root, name):
+        return RpcReply(message_id=root.get("message-id"), root=root)
+    if name == "notification" and xml.namespace_of(root) in (NOTIFICATION_NS, ""):
+        return _notification(root)
+    if name == "hello" and xml.is_base(root, name):
+        return _hello(root)
+    raise BadMessage(f"a message of the kind {str(root.tag)[:80]!r}")
+
+
+def _hello(root: xml.Element) -> Hello:
+    uris: list[str] = []
+    session_id = ""
+    for child in xml.children(root):
+        if xml.local_name(child) == "capabilities":
+            uris += [(one.text or "").strip() for one in xml.children(child)]
+        elif xml.local_name(child) == "session-id":
+            session_id = (child.text or "").strip()
+    if not (session_id.isascii() and session_id.isdigit() and 0 < int(session_id[:11]) < 2**32):
+        raise BadMessage(f"a hello with the session-id {session_id[:40]!r}")
+    return Hello(session_id=int(session_id), capabilities=Capabilities(uri for uri in uris if uri))
+
+
+def _notification(root: xml.Element) -> Notification:
+    moment, name = None, ""
+    for child in xml.children(root):
+        if xml.local_name(child) == "eventTime":
+            try:
+                moment = datetime.fromisoformat((child.text or "").strip())
+            except ValueError:
+                moment = None
+        else:
+            name = name or xml.local_name(child)
+    return Notification(xml.text_of(root), name=name, event_time=moment)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the beginning of a message tells: the name of its root, its message-id, the name of its first element."""
+
+    root: str
+    message_id: str | None
+    child: str
+
+
+UNKNOWN: Final = Head("", None, "")
+
+
+def head(beginning: bytes) -> Head | None:
+    """What a message is that has only begun to arrive; None if more is needed, `UNKNOWN` if that is no use."""
+    found = _HEAD.match(beginning)
+    if found is None:
+        return UNKNOWN if len(beginning) > HEAD_LIMIT else None
+    identity = _MESSAGE_ID.search(found["attributes"])
+    text = None if identity is None else (identity[1] if identity[1] is not None else identity[2])
+    return Head(
+        found["root"].decode("utf-8", "replace"),
+        None if text is None else text.decode("utf-8", "replace"),
+        (found["child"] or b"").decode("utf-8", "replace"),
+    )
+
+
+# ------------------------------------------------------------------ what is in an answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """The rpc-errors of severity error, the first of which has the say (RFC 6241, section 4.3)."""
+
+    errors: tuple[Mapping[str, str], ...]
+
+    @property
+    def message(self) -> str:
+        """What the device says, in one line."""
+        first = self.errors[0]
+        text = " ".join(first["error_message"].split()) or first["error_tag"] or "no reason given"
+        if first["error_tag"] and first["error_tag"] not in text:
+            text += f" ({first['error_tag']})"
+        if first["error_path"]:
+            text += f" at {' '.join(first['error_path'].split())}"
+        return text + (f", and {len(self.errors) - 1} more" if len(self.errors) > 1 else "")
+
+
+def answer(reply: RpcReply, *, elapsed: float = 0.0) -> Reply | Refusal:
+    """The value of an answer, or why there is none. Warnings do not make an error."""
+    found = list(_errors(reply.root))
+    errors = tuple(fields for _, fields in found if fields["error_severity"] != "warning")
+    if errors:
+        return Refusal(errors=errors)
+    warnings = {id(element): fields for element, fields in found}
+    content = [element for element in xml.children(reply.root) if id(element) not in warnings]
+    return Reply(
+        "".join(map(xml.text_of, content)),
+        message_id=reply.message_id or "",
+        elapsed=elapsed,
+        warnings=tuple(warnings.values()),
+    )
+
+
+def _errors(root: xml.Element) -> Iterable[tuple[xml.Element, Mapping[str, str]]]:
+    """The rpc-errors of a reply; some servers put them into an element of results (Junos: commit-results)."""
+    for element in xml.children(root):
+        if xml.is_base(element, "rpc-error"):
+            yield element, error_fields(element)
+        elif xml.local_name(element).endswith("-results"):
+            for inner in xml.children(element):
+                if xml.local_name(inner) == "rpc-error":
+                    yield inner, error_fields(inner)
+
+
+def error_fields(element: xml.Element) -> dict[str, str]:
+    """An rpc-error by the names of its parts, with _ for -; `info` is XML. What is not there is an empty text."""
+    fields = {name.replace("-", "_"): "" for name in _FIELDS} | {"info": ""}
+    for child in xml.children(element):
+        name = xml.local_name(child)
+        if name == "error-info":
+            fields["info"] = "".join(map(xml.text_of, xml.children(child))) or (child.text or "").strip()
+        elif name in _FIELDS:
+            fields[name.replace("-", "_")] = "".join(child.itertext()).strip()  # type: ignore[arg-type]
+    return fields

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Configurations over NETCONF: many from one session, one from each of many devices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from benchmarks.clients.netconf import NetconfClient
+from benchmarks.meter import Meter
+from benchmarks.target import NETCONF_INTERFACES, Target
+from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
+
+CALLERS = 20
+LIMIT = 100
+_BUDGET = 3.0  # seconds; a slow client asks less
+
+
+class Netconf(Workload[NetconfClient]):
+    name = "netconf"
+    title = "NETCONF: get-config"
+    about = (
+        f"`get-config` of {NETCONF_INTERFACES} interfaces, whose names are counted in the parsed answer: by"
+        f" {CALLERS} callers on one session, at most for 3 s; and connect, one call, close, on at most {LIMIT}"
+        " devices at once. The floor is asyncssh with framing and lxml by hand, without checks."
+    )
+    goal = "on one session five times the rate of ncclient; many devices at most 1.3 times the floor's CPU"
+    columns = (
+        Column(key="rate", title="per second", digits=0, ratio="rate"),
+        Column(key="cpu", title="CPU µs each", digits=0, ratio="CPU"),
+        Column(key="wall", title="wall s"),
+        Column(key="count", title="n", digits=0),
+    )
+
+    def cases(self, sizes: Sizes) -> Sequence[Case]:
+        def case(title: str, needs: str, devices: int, count: int) -> Case:
+            return Case(title=title, needs=needs, devices=devices, server="netconf", amounts={"count": count})
+
+        return [
+            *(case(f"one session, {count:,} calls", "netconf", 1, count) for count in sizes.commands),
+            *(case(f"{count} devices", "netconf-visits", count, count) for count in sizes.ssh_devices),
+        ]
+
+    def run(self, client: NetconfClient, case: Case, targets: Sequence[Target]) -> Metrics:
+        meter = Meter()
+        if case.needs == "netconf":
+            got = client.asked(targets[0], CALLERS, case.amounts["count"], _BUDGET, meter)
+        else:
+            got = client.visits(targets, LIMIT, meter)
+        if not got or any(found != NETCONF_INTERFACES for found in got):
+            raise RuntimeError(f"wrong answer: {sorted(set(got))[:5]}, {NETCONF_INTERFACES} is right")
+        return {
+            "rate": len(got) / meter.wall,
+            "cpu": meter.cpu / len(got) * 1e6,
+            "wall": meter.wall,
+            "count": len(got),
+        }
