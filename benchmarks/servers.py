@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
+from benchmarks.fakes import netconf
 from benchmarks.fakes.answering import Answering
 from benchmarks.fakes.postgres import Postgres
 from benchmarks.fakes.resp import Resp
@@ -30,6 +31,10 @@ from benchmarks.target import (
     HOST_NAME,
     PASSWORD,
     ROOT,
+    SNMP_ROOT,
+    SNMP_VALUE,
+    SNMP_VARIABLE,
+    SNMP_VARIABLES,
     THINKING,
     USER,
     WORDS,
@@ -257,6 +262,12 @@ async def listen_ssh() -> int:
     return int(acceptor.get_port())
 
 
+async def listen_netconf() -> int:
+    acceptor = await netconf.listen(_BACKLOG)
+    _listening.append(acceptor)
+    return int(acceptor.get_port())
+
+
 _listening: list[Any] = []  # whoever lets go of a listener ends it
 
 
@@ -268,6 +279,8 @@ async def listen(protocol: type[TelnetDevice | Answering[Any]]) -> int:
 
 async def _serve() -> None:
     from aioconn.lab import Faults, Lab
+    from aioconn.lab.snmp import serve
+    from benchmarks.fakes import gnmi  # not above: other clients' environments do not have its library
 
     raise_descriptor_limit()
     logging.disable(logging.CRITICAL)  # clients that hang up without a word are their own business
@@ -299,6 +312,11 @@ async def _serve() -> None:
                         for number in range(WORDS)
                     },
                 )
+        walked = await lab.add(f"{HOST_NAME}-snmp", protocols=())
+        agent = await serve(lab, walked)
+        agent.mib.extra[SNMP_VARIABLE] = SNMP_VALUE
+        agent.mib.extra.update({f"{SNMP_ROOT}.{number}": f"row {number}" for number in range(SNMP_VARIABLES)})
+        gnmi_target, gnmi_port = await gnmi.listen()
         ports = {
             **{name: device.ssh_port for name, device in slow.items()},
             "ssh": await listen_ssh(),
@@ -307,12 +325,17 @@ async def _serve() -> None:
             "http": await listen(Web),
             "redis": await listen(Resp),
             "postgres": await listen(Postgres),
+            "snmp": agent.port,
+            "netconf": await listen_netconf(),
+            "gnmi": gnmi_port,
         }
         print(json.dumps(ports), flush=True)
         loop = asyncio.get_running_loop()
         while await loop.run_in_executor(None, sys.stdin.readline):
             used = resource.getrusage(resource.RUSAGE_SELF)
             print(used.ru_utime + used.ru_stime, flush=True)
+        await agent.close()
+        await gnmi_target.stop(0)
 
 
 def raise_descriptor_limit() -> None:

@@ -13,6 +13,13 @@ PROMPT = f"{HOST_NAME}#"
 # The servers of pools take a random part of this, in seconds, to say the word that they were asked for.
 DELAY = 0.002
 WORDS = 500
+# What agents of SNMP have: so many short texts below the root, and a number beside it.
+SNMP_ROOT, SNMP_VARIABLES = "1.3.6.1.4.1.99999.1", 3000
+SNMP_VARIABLE, SNMP_VALUE = "1.3.6.1.4.1.99999.2.0", 42
+# How many interfaces the configuration of a NETCONF device has.
+NETCONF_INTERFACES = 20
+# How many leaves a message of a gNMI target has, and how many messages a subscription brings.
+GNMI_LEAVES, GNMI_MESSAGES = 10, 2000
 # Devices that are slow enough for a command to be cut: when they echo, and how many milliseconds they think at most.
 ECHOES = {"reader": "echo as it reads", "typing": "echo at once"}
 THINKING = (60, 400)
@@ -22,7 +29,8 @@ OPENING = ("terminal length 0", "terminal width 512")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where a device listens. `protocol` is ssh or telnet, or what a pool speaks: http, redis, postgres."""
+    """Where a device listens. `protocol` is ssh or telnet, or what a pool speaks: http, redis, postgres; or
+    snmp or netconf."""
 
     name: str
     protocol: str

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import re
 import subprocess
@@ -10,9 +11,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import aioconn
 import aioconn.sync
 from aioconn.lab import Lab
+from tests.grpc_alive import grpc_alive as grpc_alive
 from tests.lab_thread import LabThread
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,6 +48,21 @@ async def test_the_script_of_the_readme(lab: Lab, tmp_path: Path) -> None:
     assert "description uplink" in lab["r1"].config.render()
 
 
+async def test_the_other_ways_of_the_readme(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    await lab.add("r1", protocols=("http", "netconf", "snmp", "gnmi"))
+    (block,) = [block for block in blocks(ROOT / "README.md", "python") if 'via="snmp"' in block]
+    async with aioconn.load(lab.testbed()) as testbed:
+        names: dict[str, Any] = {"r1": testbed["r1"], "asyncio": asyncio}
+        body = "".join(f"    {line}\n" for line in block.splitlines())
+        exec(f"async def main():\n{body}    return replies\n", names)  # noqa: S102  our own README
+        replies = await names["main"]()
+    assert len(replies) == 3
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0] == "17.9.4a"
+    assert any(line.startswith("ifDescr.") and line.endswith(" Loopback0") for line in printed)
+    assert "/system/config/hostname r1" in printed
+
+
 async def test_the_lines_of_the_guide(templates: None, lab: Lab) -> None:
     await lab.add("r1")
     lines = {block.strip().splitlines()[0]: block for block in blocks(GUIDE, "python")}
@@ -72,12 +91,77 @@ async def test_the_lines_about_sessions(lab: Lab) -> None:
             await names["run"]()  # type: ignore[operator]
 
 
+async def run_all(file: str, **names: Any) -> None:
+    """The blocks of a page, one after the other, with what the ones before have left."""
+    for block in blocks(ROOT / "docs" / file, "python"):
+        body = "".join(f"    {line}\n" for line in block.splitlines())
+        source = f"async def run():\n{body}    return locals()\n"
+        exec(compile(source, file, "exec"), names)  # noqa: S102  our own words
+        names.update(await names["run"]())
+
+
+async def test_the_lines_about_rest(lab: Lab) -> None:
+    await lab.add("r1", personality="cisco_nxos", protocols=("http",))
+    entry = lab.testbed()["devices"]["r1"]
+    entry["connections"]["api"] = {**entry["connections"]["rest"], "protocol": "nxapi"}
+    async with aioconn.load({"devices": {"r1": entry}}) as testbed:
+        await run_all("rest.md", r1=testbed["r1"])
+    assert "description over-http" in lab["r1"].config.render()
+
+
+async def test_the_lines_about_restconf(lab: Lab) -> None:
+    served = await lab.add("r1", protocols=("http",))
+    async with aioconn.load(lab.testbed()) as testbed:
+
+        async def change() -> None:
+            while True:
+                served.configure(["interface Loopback0"], "description changed")
+                await asyncio.sleep(0.05)
+
+        changing = asyncio.create_task(change())
+        try:
+            await run_all("restconf.md", device=testbed["r1"])
+        finally:
+            changing.cancel()
+    assert "Loopback9" not in served.config.render()
+
+
+async def test_the_lines_about_snmp(lab: Lab) -> None:
+    served = await lab.add("r1", protocols=("snmp",))
+    async with aioconn.load(lab.testbed()) as testbed:
+        await run_all("snmp.md", r1=testbed["r1"])
+    assert "description uplink" in served.config.render()
+    assert "Zürich" in served.config.render()
+
+
+async def test_the_lines_about_gnmi(lab: Lab) -> None:
+    served = await lab.add("r1", protocols=("gnmi",))
+    async with aioconn.load(lab.testbed()) as testbed:
+        await run_all("gnmi.md", r1=testbed["r1"])
+    assert "description uplink" in served.config.render()
+
+
+async def test_the_lines_about_netconf(lab: Lab, tmp_path: Path) -> None:
+    """One after the other, each with the names of those before."""
+    pytest.importorskip("lxml")
+    served = await lab.add("r1", protocols=("netconf",))
+    async with aioconn.load(lab.testbed()) as testbed:
+        names: dict[str, Any] = {"r1": testbed["r1"], "path": tmp_path / "config.xml"}
+        for block in blocks(ROOT / "docs" / "netconf.md", "python"):
+            code = compile(block, "netconf.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+            if (awaited := eval(code, names)) is not None:  # noqa: S307  our own words
+                await awaited
+    assert "noc@example.com" in served.config.render()
+    assert names["event"].name == "netconf-config-change"
+    assert (tmp_path / "config.xml").read_text().endswith("</rpc-reply>")
+
+
 def test_the_lines_for_legacy_scripts(tmp_path: Path) -> None:
     """Whole scripts as such, the others on a device that one of them has connected."""
     with LabThread(tmp_path) as lab:
         lab.add_many(["r1", "r2"])
         lab.lab.write_testbed(tmp_path / "testbed.yaml")
-        shown = [*blocks(ROOT / "docs" / "legacy.md", "python"), blocks(ROOT / "README.md", "python")[1]]
+        shown = [*blocks(ROOT / "docs" / "legacy.md", "python"), blocks(ROOT / "README.md", "python")[2]]
         scripts = [block for block in shown if "import" in block and "aioconn.sync" in block]
         assert [len(scripts), len(shown)] == [6, 8]
         for number, script in enumerate(scripts):

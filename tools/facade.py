@@ -75,7 +75,7 @@ FACADES = (
         doc="What the manager of a device offers.",
         sources=(("aioconn.manager", "ConnectionManager"),),
         by_hand=words("breaker device connections get using_alias instantiate"),
-        not_here=words("loop residence relieve path_changed connect_gate jump link claim_home"),
+        not_here=words("class_of loop residence relieve path_changed connect_gate jump link claim_home"),
     ),
     Facade(
         name="ConnectionWords",
@@ -98,6 +98,58 @@ FACADES = (
         doc="What else a command line has.",
         sources=(("aioconn.protocols.cli", "CliConnection"),),
         only=words("mode"),
+    ),
+    Facade(
+        name="CommandServices",
+        doc="The services of an API that runs commands: Arista's eAPI, Cisco's NX-API.",
+        sources=(("aioconn.protocols.rest.commands", "CommandsConnection"),),
+        only=words("execute configure query"),
+    ),
+    Facade(
+        name="RestServices",
+        doc="The services of a REST API.",
+        sources=(("aioconn.protocols.rest.connection", "RestConnection"),),
+        only=words("get post put patch delete request stream"),
+    ),
+    Facade(
+        name="RestconfServices",
+        doc="The services of a RESTCONF server.",
+        sources=(("aioconn.protocols.restconf.connection", "RestconfConnection"),),
+        only=words("get put patch post delete edit rpc capabilities modules stream"),
+    ),
+    Facade(
+        name="RestconfProperties",
+        doc="What else a session with a RESTCONF server has.",
+        sources=(("aioconn.protocols.restconf.base", "RestconfBase"),),
+        only=words("root"),
+    ),
+    Facade(
+        name="NetconfServices",
+        doc="The services of a NETCONF server.",
+        sources=(("aioconn.protocols.netconf.connection", "NetconfConnection"),),
+        only=words(
+            "capabilities get get_config get_data get_schema stream_get stream_get_config edit_config copy_config "
+            "delete_config validate commit cancel_commit discard_changes lock unlock kill_session rpc subscribe"
+        ),
+    ),
+    Facade(
+        name="NetconfProperties",
+        doc="What else a session with a NETCONF server has.",
+        sources=(("aioconn.protocols.netconf.conversation", "Conversation"),),
+        only=words("session_id server_capabilities"),
+        own=words("server_capabilities"),
+    ),
+    Facade(
+        name="SnmpServices",
+        doc="The services of an SNMP agent.",
+        sources=(("aioconn.protocols.snmp.connection", "SnmpConnection"),),
+        only=words("get get_next get_bulk set walk"),
+    ),
+    Facade(
+        name="GnmiServices",
+        doc="The services of a gNMI target.",
+        sources=(("aioconn.protocols.gnmi.connection", "GnmiConnection"),),
+        only=words("capabilities get set subscribe"),
     ),
     Facade(
         name="PoolWords",
@@ -210,6 +262,9 @@ class Imports:
             self._known.add(name)
             self._for_types.setdefault(module, set()).add(name)
 
+    def typing(self, name: str) -> None:
+        self._typing.add(name)
+
     def constant(self, source: Source, name: str) -> None:
         module = source.home_of(name)
         if module is None:
@@ -257,6 +312,9 @@ def _class(facade: Facade, imports: Imports) -> Iterator[str]:
     yield f'    """{facade.doc}"""'
     yield ""
     yield "    __slots__ = ()"
+    if facade.name.endswith("Services"):
+        imports.typing("ClassVar")
+        yield from _offered(facade)
     seen: set[str] = set()
     for module, class_name in facade.sources:
         source = Source(module)
@@ -270,6 +328,34 @@ def _class(facade: Facade, imports: Imports) -> Iterator[str]:
             yield from _word(facade, imports, source, name, definitions)
     if strange := (facade.only or facade.own) - seen:
         raise Drift(f"{facade.name}: {', '.join(sorted(strange))} is no longer in {facade.sources[0][1]}")
+
+
+def _offered(facade: Facade) -> Iterator[str]:
+    """The names of the services and of the streams, as the connection class has them."""
+    definitions = {
+        name: found[-1] for name, found in Source(facade.sources[0][0]).methods(facade.sources[0][1]).items()
+    }
+    streams = {
+        name for name in facade.only if name in definitions and "streaming" in _decorators(definitions[name])
+    }
+    for word, names in (("services", facade.only - streams), ("streams", streams)):
+        quoted = [f'"{name}"' for name in sorted(names)]
+        line = (
+            f"    {word}: ClassVar[tuple[str, ...]] = ({', '.join(quoted)}{',' if len(quoted) == 1 else ''})"
+        )
+        yield ""
+        if len(line) <= WIDTH:
+            yield line
+        else:
+            yield from (
+                f"    {word}: ClassVar[tuple[str, ...]] = (",
+                *[f"        {name}," for name in quoted],
+                "    )",
+            )
+
+
+def _decorators(function: ast.FunctionDef | ast.AsyncFunctionDef) -> set[str]:
+    return {node.id for node in function.decorator_list if isinstance(node, ast.Name)}
 
 
 def _word(
@@ -286,7 +372,7 @@ def _word(
         comment = "  # type: ignore[overload-overlap]  # a str is a Sequence[str], and means one command"
         yield from _signature(imports, source, overload, "" if index else comment, end=" ...")
         yield ""
-    decorators = {node.id for node in last.decorator_list if isinstance(node, ast.Name)}
+    decorators = _decorators(last)
     if "property" in decorators:
         yield "    @property"
     yield from _signature(imports, source, last, "", end="")
@@ -408,6 +494,8 @@ def _parameter(imports: Imports, source: Source, one: ast.arg, default: ast.expr
     if default is None:
         return text
     value = ast.unparse(default)
+    if isinstance(default, ast.Constant) and isinstance(default.value, str) and '"' not in value:
+        value = f'"{value[1:-1]}"'
     if isinstance(default, ast.Name):  # a constant: its name, of the module where it is kept
         imports.constant(source, value)
     return f"{text} = {value}"

@@ -7,11 +7,12 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
+from aioconn.app.calls import Call, takes_commands, understand
 from aioconn.broker.client import RemoteEstate, estate_of
 from aioconn.errors import AliasInUse, Problem, UnknownAlias
 from aioconn.events import Listeners, Opened, OpenFailed, ServiceFinished, ServiceStarted
@@ -115,6 +116,16 @@ class AttachedDevice:
         finally:
             listeners.emit(ServiceFinished(**about, elapsed=time.monotonic() - started, error=failure))
 
+    def understood(self, words: Sequence[str]) -> Call | None:
+        """What the words mean to the connection that was found; None if it takes them as commands."""
+        kind = type(self._connection)
+        return None if takes_commands(kind) else understand(kind, words)
+
+    async def pieces(self, call: Call, timeout: float) -> AsyncGenerator[Any, None]:
+        """What a call gives, when all of it is there."""
+        for piece in await self._testbed.call(self._serve, call, timeout):
+            yield piece
+
     async def disconnect(self, alias: str | None = None) -> None:
         """Nothing: the sessions stay with the daemon."""
 
@@ -126,6 +137,19 @@ class AttachedDevice:
         self._connection = self._opened(via, timeout) if live is None else live
         self._path = self._connection.via
         return live is None
+
+    def _serve(self, call: Call, timeout: float) -> list[Any]:
+        found = getattr(self._connection, call.service)(*call.args, **call.kwargs, timeout=timeout)
+        if not call.streams:
+            return [found]
+        until = time.monotonic() + timeout
+        pieces: list[Any] = []
+        with contextlib.closing(found):
+            for piece in found:
+                pieces.append(piece)
+                if time.monotonic() > until:
+                    raise TimeoutError
+        return pieces
 
     def _opened(self, via: str | None, timeout: float | None) -> Any:
         try:
@@ -141,7 +165,7 @@ class AttachedDevice:
         """The default connection, or any over that path; None if there is none."""
         if via is None:
             with contextlib.suppress(UnknownAlias):
-                connection = self._device.get()
+                connection = self._device.connection()
                 return connection if connection.connected else None
             return None
         live = self._device.connections.values()

@@ -20,17 +20,19 @@ from typing import Any, Protocol
 from rich.text import Text
 
 from aioconn.app.arguments import command, positive_int, positive_seconds
+from aioconn.app.calls import OwnServices, takes_commands, understand
 from aioconn.app.exits import Exit
 from aioconn.app.loop import drive
 from aioconn.app.progress import Journal, Progress, Tally
 from aioconn.app.selection import require_path, select
 from aioconn.app.terminal import printable
-from aioconn.app.visit import Report, Visit
+from aioconn.app.visit import Report, Services, Visit
 from aioconn.app.wording import count, names, seconds
 from aioconn.app.writers import ForEyes, ForPipes, ForPrograms, IntoFolder, Writer
-from aioconn.errors import MissingValue, Problem, TestbedError, UsageError
+from aioconn.errors import MissingValue, Problem, TestbedError, UnknownPath, UsageError
 from aioconn.events import Listeners
 from aioconn.fanout import LIMIT, TIMEOUT, Reachable, fan_out
+from aioconn.testbed.device import Device
 from aioconn.testbed.testbed import load
 
 NAME = re.compile(r"[\w.\-]+")
@@ -76,7 +78,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=Commands,
         metavar="COMMAND",
         type=command,
-        help="one argument is one command",
+        help="one argument is one command; over a path of another protocol all of them are one call: "
+        "a service and its arguments, as `get PATH`, `walk sysDescr`, `get-config`",
     )
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("-t", "--testbed", metavar="FILE", help="the testbed, a YAML file")
@@ -154,7 +157,7 @@ async def fan(source: Source, devices: Sequence[Reachable], arguments: argparse.
     writer = writer_for(arguments, progress)
     if arguments.verbose:
         source.listeners.add(Journal(progress).on_event)
-    visits = {device.name: Visit(device, tally.begin) for device in devices}
+    visits = {device.name: visit_to(device, arguments, tally) for device in devices}
     work: Any = fan_out(
         visits.values(),
         arguments.commands,
@@ -178,6 +181,18 @@ async def fan(source: Source, devices: Sequence[Reachable], arguments: argparse.
     finally:
         note_end(progress, tally, failed)
     return verdict(tally, failed)
+
+
+def visit_to(device: Reachable, arguments: argparse.Namespace, tally: Tally) -> Visit:
+    """Raises `UsageError` where the words are to be a call and are none, before anything is touched; that the path is
+    missing is for `connect()` to say. What a daemon's connection is, is known when it is found."""
+    if isinstance(device, Device):
+        with contextlib.suppress(UnknownPath):
+            kind = device.manager.class_of(arguments.via)
+            if not takes_commands(kind):
+                return Visit(device, tally.begin, OwnServices(device, understand(kind, arguments.commands)))
+        return Visit(device, tally.begin)
+    return Visit(device, tally.begin, device if isinstance(device, Services) else None)
 
 
 def writer_for(arguments: argparse.Namespace, progress: Progress) -> Writer:

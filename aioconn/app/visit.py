@@ -3,25 +3,46 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+from aioconn.app.calls import Call, rendered
 from aioconn.errors import AioconnError
-from aioconn.fanout import Reachable
+from aioconn.fanout import TIMEOUT, Reachable
 from aioconn.results import Output, Result
 
 
+@runtime_checkable
+class Services(Protocol):
+    """What serves calls instead of commands."""
+
+    def understood(self, words: Sequence[str]) -> Call | None:
+        """The call that they mean on the connection that stands; None if it takes them as commands."""
+        ...
+
+    def pieces(self, call: Call, timeout: float) -> AsyncGenerator[Any, None]:
+        """What the call gives, while it comes, within so many seconds."""
+        ...
+
+
 class Visit:
-    """Stands for its device in `fan_out`, runs the commands one by one, and keeps each output."""
+    """Stands for its device in `fan_out`, runs the commands one by one, and keeps each output.
 
-    __slots__ = ("_on_start", "device", "outputs")
+    Where the device's connection is no command line, they are the words of one call for `services`.
+    """
 
-    def __init__(self, device: Reachable, on_start: Callable[[str], None]) -> None:
+    __slots__ = ("_on_start", "_services", "device", "outputs")
+
+    def __init__(
+        self, device: Reachable, on_start: Callable[[str], None], services: Services | None = None
+    ) -> None:
         self.device = device
         self.outputs: list[Output] = []
         self._on_start = on_start
+        self._services = services
 
     @property
     def name(self) -> str:
@@ -39,12 +60,30 @@ class Visit:
 
     async def execute(self, command: Sequence[str], *, timeout: float | None = None) -> list[Output]:
         """The commands in order, within `timeout` seconds for all; the first that fails ends it."""
+        services = self._services
+        if services is not None and (call := services.understood(command)) is not None:
+            await self._serve(call, services.pieces(call, timeout or TIMEOUT))
+            return self.outputs
         end = None if timeout is None else time.monotonic() + timeout
         for line in command:
             # rounded, for it may stand in an error
             left = None if end is None else max(round(end - time.monotonic(), 2), 0.01)
             self.outputs.append(await self.device.execute(line, timeout=left))
         return self.outputs
+
+    async def _serve(self, call: Call, pieces: AsyncGenerator[Any, None]) -> None:
+        """One output: what has come until it ends, or is cut off."""
+        started = time.monotonic()
+        texts: list[str] = []
+        try:
+            async with contextlib.aclosing(pieces):
+                async for piece in pieces:
+                    texts.append(rendered(piece))  # noqa: PERF401  what came before an error counts
+        finally:
+            if texts:
+                text = ("" if texts[0].endswith("\n") else "\n").join(texts)
+                elapsed = time.monotonic() - started
+                self.outputs.append(Output(text, command=call.text, elapsed=elapsed))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,18 @@ _OURS = {
     "Link": "aioconn.testbed.model",
     "State": "aioconn.life",
     "Expected": "aioconn.protocols.cli",
+    "Notification": "aioconn.protocols.netconf.values",
+    "Reply": "aioconn.protocols.netconf.values",
+    "Response": "aioconn.protocols.rest.response",
     "Topology": "aioconn.testbed.model",
+    "Typed": "aioconn.protocols.snmp.values",
+    "VarBind": "aioconn.protocols.snmp.values",
+    "Change": "aioconn.protocols.gnmi.results",
+    "GnmiCapabilities": "aioconn.protocols.gnmi.results",
+    "GnmiModel": "aioconn.protocols.gnmi.results",
+    "SetResult": "aioconn.protocols.gnmi.results",
+    "Subscription": "aioconn.protocols.gnmi.requests",
+    "Update": "aioconn.protocols.gnmi.results",
 }
 """Classes of ours by the module that has them. It is loaded when the first value of one comes, no sooner."""
 
@@ -48,7 +59,7 @@ def enrol(cls: type, name: str) -> None:
     """Let instances of a dataclass, struct or enum cross under this name."""
     if issubclass(cls, enum.Enum):
         codec.teach(cls, _pack_flag if issubclass(cls, enum.Flag) else _pack_member)
-    elif dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct):
+    elif dataclasses.is_dataclass(cls) or issubclass(cls, msgspec.Struct) or _is_text(cls):
         codec.teach(cls, _pack_object)
     else:
         raise UsageError(
@@ -62,10 +73,18 @@ def enrol(cls: type, name: str) -> None:
     _names[cls] = name
 
 
+def _is_text(cls: type) -> bool:
+    """Whether it is a text of ours with fields, as `Reply` is: made of `text` and what its slots hold."""
+    return issubclass(cls, str) and cls.__qualname__ in _OURS
+
+
 def fields_of(value: Any) -> dict[str, Any]:
     """What makes up a registered value, by name: what its constructor takes."""
     if isinstance(value, msgspec.Struct):
         return {name: getattr(value, name) for name in value.__struct_fields__}
+    if isinstance(value, str):
+        slots: tuple[str, ...] = getattr(type(value), "__slots__")  # noqa: B009  str itself has none
+        return {"text": str.__str__(value), **{name: getattr(value, name) for name in slots}}
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
 
 

@@ -5,18 +5,28 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeVar, cast
 
-from aioconn.sync.handle import Block
-from aioconn.sync.words import CliProperties, CliServices, ConnectionWords
+from aioconn.sync.handle import Block, Handle
+from aioconn.sync.words import (
+    CliProperties,
+    CliServices,
+    CommandServices,
+    ConnectionWords,
+    GnmiServices,
+    NetconfProperties,
+    NetconfServices,
+    RestconfProperties,
+    RestconfServices,
+    RestServices,
+    SnmpServices,
+)
 
 if TYPE_CHECKING:
     from aioconn.connection import BaseConnection
     from aioconn.platforms.model import Platform
-
-CLI = "CliConnection"
 
 
 class Connection(ConnectionWords):
@@ -48,40 +58,97 @@ class CommandLine(CliServices, CliProperties):
         return platform
 
 
-class CliConnection(Connection, CommandLine):
+class CliConnection(CommandLine, Connection):
     """A session on a device's command line."""
 
     __slots__ = ()
 
-    services = ("configure", "enter_mode", "execute", "expect", "parse", "receive", "send")
-    streams = ("stream",)
+
+class CommandsConnection(CommandServices, Connection):
+    """A session of an API that runs commands: Arista's eAPI, Cisco's NX-API."""
+
+    __slots__ = ()
+
+
+class RestConnection(RestServices, Connection):
+    """A session with a REST API."""
+
+    __slots__ = ()
+
+
+class RestconfConnection(RestconfServices, RestconfProperties, Connection):
+    """A session with a RESTCONF server."""
+
+    __slots__ = ()
+
+
+class NetconfConnection(NetconfServices, NetconfProperties, Connection):
+    """A session with a NETCONF server."""
+
+    __slots__ = ()
+
+    def locked(
+        self, target: str | None = None, *, discard: bool = True, timeout: float | None = None
+    ) -> AbstractContextManager[Self]:
+        """`with connection.locked("candidate"):` the datastore is locked, and the session is for this block alone.
+
+        Whatever way it ends, also by Ctrl-C, the lock is given back; a block that ends with an error discards what it
+        changed in the candidate (unless `discard` is False). A session that breaks in between is not reopened in the
+        block. `timeout` bounds the wait for the session, and each of the calls.
+        """
+        return Block(self._reach, "locked", (target,), {"discard": discard, "timeout": timeout}, self)
+
+
+class SnmpConnection(SnmpServices, Connection):
+    """A session with an SNMP agent."""
+
+    __slots__ = ()
+
+
+class GnmiConnection(GnmiServices, Connection):
+    """A session with a gNMI target."""
+
+    __slots__ = ()
+
+
+HANDLES: dict[str, type[Connection]] = {
+    "aioconn.protocols.cli:CliConnection": CliConnection,
+    "aioconn.protocols.gnmi.connection:GnmiConnection": GnmiConnection,
+    "aioconn.protocols.netconf.connection:NetconfConnection": NetconfConnection,
+    "aioconn.protocols.rest.commands:CommandsConnection": CommandsConnection,
+    "aioconn.protocols.rest.connection:RestConnection": RestConnection,
+    "aioconn.protocols.restconf.connection:RestconfConnection": RestconfConnection,
+    "aioconn.protocols.snmp.connection:SnmpConnection": SnmpConnection,
+}
+"""By the class that they stand for, which is not imported for them: it may need what is not installed."""
 
 
 # ---------------------------------------------------------------------- classes that are not written anywhere
+
+H = TypeVar("H", bound=Handle)
 
 
 @functools.cache
 def connection_type(kind: type[BaseConnection[Any]]) -> type[Connection]:
     """The handle of a connection class: its services by name."""
-    return offering(kind, Connection, CliConnection)
+    return offering(kind, Connection, HANDLES)
 
 
 @functools.cache
 def connection_type_of(kind: str, services: tuple[str, ...], streams: tuple[str, ...]) -> type[Connection]:
     """The same, of a class that only another process has."""
-    return offering_names(kind, services, streams, Connection, CliConnection)
+    return offering_names(kind, services, streams, Connection, HANDLES)
 
 
-def offering(kind: type[BaseConnection[Any]], plain: type[Any], cli: type[Any]) -> type[Any]:
-    """`cli` for the class of command lines and those that are built on it, else `plain`, with all the services that the
-    class has beside. Its public properties as well, and what it sets on instances."""
-    from aioconn.protocols.cli import CliConnection as AsyncCli
-
-    if kind is AsyncCli:
-        return cli
-    base = cli if issubclass(kind, AsyncCli) else plain
-    known = {name for name in base.services if getattr(kind, name) is getattr(AsyncCli, name)}
-    known |= {name for name in base.streams if getattr(kind, name) is getattr(AsyncCli, name)}
+def offering(kind: type[BaseConnection[Any]], plain: type[H], handles: Mapping[str, type[H]]) -> type[H]:
+    """The handle that is written for the class or for one that it is built on, else `plain`, with all the services that
+    the class has beside. Its public properties as well, and what it sets on instances."""
+    original = next((one for one in kind.__mro__ if _place(one) in handles), None)
+    base: Any = plain if original is None else handles[_place(original)]
+    if kind is original:
+        return cast("type[H]", base)
+    known = {name for name in base.services if getattr(kind, name) is getattr(original, name)}
+    known |= {name for name in base.streams if getattr(kind, name) is getattr(original, name)}
     members = _members(kind.services, kind.streams, known, originals=kind)
     for name in dir(kind):
         value = inspect.getattr_static(kind, name)
@@ -91,12 +158,23 @@ def offering(kind: type[BaseConnection[Any]], plain: type[Any], cli: type[Any]) 
 
 
 def offering_names(
-    kind: str, services: tuple[str, ...], streams: tuple[str, ...], plain: type[Any], cli: type[Any]
-) -> type[Any]:
+    kind: str,
+    services: tuple[str, ...],
+    streams: tuple[str, ...],
+    plain: type[H],
+    handles: Mapping[str, type[H]],
+) -> type[H]:
     """The same, as far as names tell."""
-    if kind == CLI and set(services) == set(cli.services) and set(streams) == set(cli.streams):
-        return cli
+    for place, handle in handles.items():
+        written: Any = handle
+        same = set(services) == set(written.services) and set(streams) == set(written.streams)
+        if same and place.rpartition(":")[2] == kind:
+            return handle
     return type(f"{kind}{_suffix(plain)}", (plain,), _members(services, streams, (), originals=None))
+
+
+def _place(kind: type[Any]) -> str:
+    return f"{kind.__module__}:{kind.__qualname__}"
 
 
 def _suffix(plain: type[Any]) -> str:

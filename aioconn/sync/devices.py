@@ -108,7 +108,7 @@ class Device(DeviceWords):
             {alias: finding.of_connection(connection, device) for alias, connection in live.items()}
         )
 
-    def get(self, alias: str | None = None) -> Any:
+    def connection(self, alias: str | None = None) -> Any:
         """The connection of an alias, by default the one that services go to. Raises `UnknownAlias`."""
         alias = alias or (self._alias_in_use.get() if self._alias_in_use is not None else None)
         device = self._at.local
@@ -117,7 +117,7 @@ class Device(DeviceWords):
         return finding.of_connection(device.manager.get(alias), device)
 
     def __getitem__(self, alias: str) -> Any:
-        return self.get(alias)
+        return self.connection(alias)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
@@ -136,7 +136,7 @@ class Device(DeviceWords):
     @contextlib.contextmanager
     def using_alias(self, name: str) -> Iterator[Any]:
         """Within the block, and in this thread only, services called on the device go to `name`."""
-        connection = self.get(name)
+        connection = self.connection(name)
         if self._alias_in_use is None:
             self._alias_in_use = ContextVar(f"aioconn alias of {self.name}", default=None)
         variable = self._alias_in_use
@@ -148,7 +148,7 @@ class Device(DeviceWords):
 
     def transaction(self, *, timeout: float | None = None) -> AbstractContextManager[Any]:
         """`with device.transaction() as session:` on the default alias. See `Connection.transaction`."""
-        transaction: AbstractContextManager[Any] = self.get().transaction(timeout=timeout)
+        transaction: AbstractContextManager[Any] = self.connection().transaction(timeout=timeout)
         return transaction
 
     def __enter__(self) -> Self:

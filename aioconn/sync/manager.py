@@ -85,7 +85,7 @@ class ConnectionManager(ManagerWords):
 
     def get(self, alias: str | None = None) -> Any:
         """The connection of an alias. Raises `UnknownAlias`."""
-        return self._device.get(alias)
+        return self._device.connection(alias)
 
     def breaker(self, path: str) -> Breaker:
         """What the attempts on a path have come to, and when it will be tried again; `reset()` forgets its failures."""

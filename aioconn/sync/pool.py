@@ -8,9 +8,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
 from aioconn.errors import NotOfThisPool, UsageError
-from aioconn.sync.connection import CommandLine, offering, offering_names
+from aioconn.sync.connection import HANDLES, CommandLine, offering, offering_names
 from aioconn.sync.handle import Handle
-from aioconn.sync.words import CliServices, PoolWords
+from aioconn.sync.words import (
+    CliServices,
+    CommandServices,
+    GnmiServices,
+    NetconfProperties,
+    NetconfServices,
+    PoolWords,
+    RestconfProperties,
+    RestconfServices,
+    RestServices,
+    SnmpServices,
+)
 
 if TYPE_CHECKING:
     from aioconn.connection import BaseConnection
@@ -72,13 +83,46 @@ class Session(Handle):
         return id(self)
 
 
-class CliSession(Session, CommandLine):
+class CliSession(CommandLine, Session):
     """A session on a device's command line that a pool has lent."""
 
     __slots__ = ()
 
-    services = ("configure", "enter_mode", "execute", "expect", "parse", "receive", "send")
-    streams = ("stream",)
+
+class CommandsSession(CommandServices, Session):
+    """A session of an API that runs commands that a pool has lent."""
+
+    __slots__ = ()
+
+
+class RestSession(RestServices, Session):
+    """A session with a REST API that a pool has lent."""
+
+    __slots__ = ()
+
+
+class RestconfSession(RestconfServices, RestconfProperties, Session):
+    """A session with a RESTCONF server that a pool has lent."""
+
+    __slots__ = ()
+
+
+class NetconfSession(NetconfServices, NetconfProperties, Session):
+    """A session with a NETCONF server that a pool has lent."""
+
+    __slots__ = ()
+
+
+class SnmpSession(SnmpServices, Session):
+    """A session with an SNMP agent that a pool has lent."""
+
+    __slots__ = ()
+
+
+class GnmiSession(GnmiServices, Session):
+    """A session with a gNMI target that a pool has lent."""
+
+    __slots__ = ()
 
 
 S = TypeVar("S", bound=Session)
@@ -132,9 +176,72 @@ class CliPool(ConnectionPool[CliSession], CliServices):
 
     __slots__ = ()
 
-    services = CliSession.services
-    streams = CliSession.streams
+    services = CliServices.services
+    streams = CliServices.streams
     session_type = CliSession
+
+
+class CommandsPool(ConnectionPool[CommandsSession]):
+    """A pool of sessions of an API that runs commands, whose services every pool has."""
+
+    __slots__ = ()
+
+    services = CommandServices.services
+    session_type = CommandsSession
+
+
+class RestPool(RestServices, ConnectionPool[RestSession]):
+    """A pool of sessions with a REST API."""
+
+    __slots__ = ()
+
+    session_type = RestSession
+
+
+class RestconfPool(RestconfServices, ConnectionPool[RestconfSession]):
+    """A pool of sessions with a RESTCONF server."""
+
+    __slots__ = ()
+
+    session_type = RestconfSession
+
+
+class NetconfPool(NetconfServices, ConnectionPool[NetconfSession]):
+    """A pool of sessions with a NETCONF server."""
+
+    __slots__ = ()
+
+    session_type = NetconfSession
+
+
+class SnmpPool(SnmpServices, ConnectionPool[SnmpSession]):
+    """A pool of sessions with an SNMP agent."""
+
+    __slots__ = ()
+
+    session_type = SnmpSession
+
+
+class GnmiPool(GnmiServices, ConnectionPool[GnmiSession]):
+    """A pool of sessions with a gNMI target."""
+
+    __slots__ = ()
+
+    session_type = GnmiSession
+
+
+# For each class that a handle of a connection is written for, those of its pools and of what they lend.
+_WRITTEN: dict[str, type[ConnectionPool[Any]]] = {
+    "CliConnection": CliPool,
+    "CommandsConnection": CommandsPool,
+    "GnmiConnection": GnmiPool,
+    "NetconfConnection": NetconfPool,
+    "RestConnection": RestPool,
+    "RestconfConnection": RestconfPool,
+    "SnmpConnection": SnmpPool,
+}
+POOLS = {place: _WRITTEN[handle.__name__] for place, handle in HANDLES.items()}
+SESSIONS = {place: pool.session_type for place, pool in POOLS.items()}
 
 
 # ---------------------------------------------------------------------- classes that are not written anywhere
@@ -143,16 +250,16 @@ class CliPool(ConnectionPool[CliSession], CliServices):
 @functools.cache
 def pool_type(kind: type[BaseConnection[Any]]) -> type[ConnectionPool[Any]]:
     """The handle of a pool of a connection class: its services by name."""
-    pool: type[ConnectionPool[Any]] = offering(kind, ConnectionPool, CliPool)
-    if pool is not CliPool:
-        pool.session_type = offering(kind, Session, CliSession)
+    pool: type[ConnectionPool[Any]] = offering(kind, ConnectionPool, POOLS)
+    if pool not in POOLS.values():
+        pool.session_type = offering(kind, Session, SESSIONS)
     return pool
 
 
 @functools.cache
 def pool_type_of(kind: str, services: tuple[str, ...], streams: tuple[str, ...]) -> type[ConnectionPool[Any]]:
     """The same, of a class that only another process has."""
-    pool: type[ConnectionPool[Any]] = offering_names(kind, services, streams, ConnectionPool, CliPool)
-    if pool is not CliPool:
-        pool.session_type = offering_names(kind, services, streams, Session, CliSession)
+    pool: type[ConnectionPool[Any]] = offering_names(kind, services, streams, ConnectionPool, POOLS)
+    if pool not in POOLS.values():
+        pool.session_type = offering_names(kind, services, streams, Session, SESSIONS)
     return pool

@@ -57,7 +57,7 @@ class Redirected:
             return self._reach.call(name, args, kwargs)
         if name in _TAKE_AN_ALIAS:
             return self._reach.call(name, self._with_alias(args), kwargs)
-        return getattr(self._device.get(self._alias), name)(*args, **kwargs)
+        return getattr(self._device.connection(self._alias), name)(*args, **kwargs)
 
     def ask(self, name: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = NO_KEYS) -> Any:
         if name == "default_alias":
@@ -74,7 +74,7 @@ class Redirected:
     def iterate(
         self, name: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = NO_KEYS
     ) -> Iteration[Any]:
-        pieces: Iteration[Any] = getattr(self._device.get(self._alias), name)(*args, **kwargs)
+        pieces: Iteration[Any] = getattr(self._device.connection(self._alias), name)(*args, **kwargs)
         return pieces
 
     def enter(self, name: str, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] = NO_KEYS) -> Entered:

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
 from aioconn.fanout import LIMIT, TIMEOUT
 from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT
@@ -14,6 +14,7 @@ from aioconn.sync.handle import Handle
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
+    from datetime import datetime
 
     from aioconn.connection import BaseConnection
     from aioconn.credentials import Credentials, Secret
@@ -24,6 +25,19 @@ if TYPE_CHECKING:
     from aioconn.policy import Limits
     from aioconn.protocols.cli import Expected
     from aioconn.protocols.cli_options import Replies
+    from aioconn.protocols.gnmi.requests import DataType, Mode, Subscription, Trigger, Values
+    from aioconn.protocols.gnmi.results import GnmiCapabilities, SetResult, Update
+    from aioconn.protocols.gnmi.values import Encoding
+    from aioconn.protocols.netconf.capabilities import Capabilities
+    from aioconn.protocols.netconf.operations import Namespaces
+    from aioconn.protocols.netconf.values import Notification, Reply
+    from aioconn.protocols.netconf.xml import Xml
+    from aioconn.protocols.rest.base import Headers
+    from aioconn.protocols.rest.requests import Body, Params
+    from aioconn.protocols.rest.response import Response
+    from aioconn.protocols.restconf.base import Insert
+    from aioconn.protocols.restconf.connection import Content, Defaults, Operation
+    from aioconn.protocols.snmp.values import Settable, VarBind
     from aioconn.request import BaseOptions
     from aioconn.results import Output, Results
     from aioconn.sync.reach import Iteration
@@ -453,6 +467,18 @@ class CliServices(Handle):
 
     __slots__ = ()
 
+    services: ClassVar[tuple[str, ...]] = (
+        "configure",
+        "enter_mode",
+        "execute",
+        "expect",
+        "parse",
+        "receive",
+        "send",
+    )
+
+    streams: ClassVar[tuple[str, ...]] = ("stream",)
+
     @overload
     def execute(  # type: ignore[overload-overlap]  # a str is a Sequence[str], and means one command
         self,
@@ -579,6 +605,871 @@ class CliProperties(Handle):
     def mode(self) -> str:
         """The mode of the prompt seen last; empty while there is none."""
         return self._reach.ask("mode")
+
+
+class CommandServices(Handle):
+    """The services of an API that runs commands: Arista's eAPI, Cisco's NX-API."""
+
+    __slots__ = ()
+
+    services: ClassVar[tuple[str, ...]] = ("configure", "execute", "query")
+
+    streams: ClassVar[tuple[str, ...]] = ()
+
+    @overload
+    def execute(  # type: ignore[overload-overlap]  # a str is a Sequence[str], and means one command
+        self,
+        command: str,
+        *,
+        timeout: float | None = None,
+        check: bool | None = None,
+    ) -> Output: ...
+
+    @overload
+    def execute(
+        self, command: Sequence[str], *, timeout: float | None = None, check: bool | None = None
+    ) -> list[Output]: ...
+
+    def execute(
+        self, command: str | Sequence[str], *, timeout: float | None = None, check: bool | None = None
+    ) -> Output | list[Output]:
+        """Run one command, or several in order, and return what each printed.
+
+        Raises CommandRejected when the device refuses; `check=False` returns what it said, with `failure` set. After a
+        timeout or a cancel the command may have been executed.
+        """
+        return self._reach.call("execute", (command,), {"timeout": timeout, "check": check})
+
+    def query(self, command: str, *, timeout: float | None = None) -> Any:
+        """What a command says as data (JSON), for commands that the device can show so. Raises as `execute` does."""
+        return self._reach.call("query", (command,), {"timeout": timeout})
+
+    def configure(
+        self,
+        lines: str | Iterable[str],
+        *,
+        timeout: float | None = None,
+        check: bool | None = None,
+        exclusive: bool = True,
+    ) -> Output:
+        """Send configuration lines; returns what the device said. The first refused line raises CommandRejected.
+
+        One at a time configures a device, over all its connections, unless `exclusive` is False.
+        """
+        keys = {
+            "timeout": timeout,
+            "check": check,
+            "exclusive": exclusive,
+        }
+        return self._reach.call("configure", (lines,), keys)
+
+
+class RestServices(Handle):
+    """The services of a REST API."""
+
+    __slots__ = ()
+
+    services: ClassVar[tuple[str, ...]] = ("delete", "get", "patch", "post", "put", "request")
+
+    streams: ClassVar[tuple[str, ...]] = ("stream",)
+
+    def get(
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        check: bool | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """GET a path."""
+        keys = {
+            "params": params,
+            "headers": headers,
+            "check": check,
+            "timeout": timeout,
+        }
+        return self._reach.call("get", (path,), keys)
+
+    def post(
+        self,
+        path: str,
+        body: Body = None,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        check: bool | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Response:
+        """POST a body; `idempotent`: if the session breaks it may be sent again."""
+        keys = {
+            "params": params,
+            "headers": headers,
+            "check": check,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("post", (path, body), keys)
+
+    def put(
+        self,
+        path: str,
+        body: Body = None,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        check: bool | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """PUT a body."""
+        keys = {
+            "params": params,
+            "headers": headers,
+            "check": check,
+            "timeout": timeout,
+        }
+        return self._reach.call("put", (path, body), keys)
+
+    def patch(
+        self,
+        path: str,
+        body: Body = None,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        check: bool | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Response:
+        """PATCH with a body; `idempotent`: if the session breaks it may be sent again."""
+        keys = {
+            "params": params,
+            "headers": headers,
+            "check": check,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("patch", (path, body), keys)
+
+    def delete(
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        check: bool | None = None,
+        timeout: float | None = None,
+    ) -> Response:
+        """DELETE a path."""
+        keys = {
+            "params": params,
+            "headers": headers,
+            "check": check,
+            "timeout": timeout,
+        }
+        return self._reach.call("delete", (path,), keys)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: Body = None,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        check: bool | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Response:
+        """Any method: HEAD, OPTIONS, one of the device's own."""
+        keys = {
+            "params": params,
+            "headers": headers,
+            "check": check,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("request", (method, path, body), keys)
+
+    def stream(
+        self,
+        path: str,
+        *,
+        params: Params | None = None,
+        headers: Headers | None = None,
+        timeout: float | None = None,
+    ) -> Iteration[bytes]:
+        """GET a body of any size in pieces, as they come, in constant memory. Raises HttpError as `get` does.
+
+        `timeout` (else the option) bounds the wait for a turn and for each next piece. Others wait while it lasts; who
+        leaves early should close the iterator (`contextlib.closing`), which ends the connection.
+        """
+        keys = {
+            "params": params,
+            "headers": headers,
+            "timeout": timeout,
+        }
+        return self._reach.iterate("stream", (path,), keys)
+
+
+class RestconfServices(Handle):
+    """The services of a RESTCONF server."""
+
+    __slots__ = ()
+
+    services: ClassVar[tuple[str, ...]] = (
+        "capabilities",
+        "delete",
+        "edit",
+        "get",
+        "modules",
+        "patch",
+        "post",
+        "put",
+        "rpc",
+    )
+
+    streams: ClassVar[tuple[str, ...]] = ("stream",)
+
+    def get(
+        self,
+        path: str = "",
+        *,
+        content: Content | None = None,
+        depth: int | Literal["unbounded"] | None = None,
+        fields: str | None = None,
+        with_defaults: Defaults | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """The resource at a path, as its document: `{"ietf-interfaces:interface": [...]}`; the datastore without one.
+
+        `content` is config, nonconfig or all; `depth` the levels below; `fields` what to leave in, as RFC 8040, section
+        4.8.3, writes it. None if the resource is there and empty.
+        """
+        keys = {
+            "content": content,
+            "depth": depth,
+            "fields": fields,
+            "with_defaults": with_defaults,
+            "timeout": timeout,
+        }
+        return self._reach.call("get", (path,), keys)
+
+    def put(
+        self,
+        path: str,
+        value: Any,
+        *,
+        insert: Insert | None = None,
+        point: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Create the resource at a path, or replace it by `value`: the document, or what stands in it.
+
+        `insert` and `point` (a path) place an entry of a list that its user orders.
+        """
+        self._reach.call("put", (path, value), {"insert": insert, "point": point, "timeout": timeout})
+
+    def patch(self, path: str, value: Any, *, timeout: float | None = None) -> None:
+        """Merge `value` into the resource at a path, which must be there (a plain patch, RFC 8040, section 4.6.1)."""
+        self._reach.call("patch", (path, value), {"timeout": timeout})
+
+    def post(
+        self,
+        path: str,
+        value: Any,
+        *,
+        insert: Insert | None = None,
+        point: str | None = None,
+        timeout: float | None = None,
+    ) -> str:
+        """Create a child of the resource at a path, which must not be there; where it is now, as the device says.
+
+        `value` is the child's document: its name with the module, and what it holds.
+        """
+        return self._reach.call("post", (path, value), {"insert": insert, "point": point, "timeout": timeout})
+
+    def delete(self, path: str, *, timeout: float | None = None) -> None:
+        """Delete the resource at a path. RestconfError with `data-missing` (or a 404) if it is not there."""
+        self._reach.call("delete", (path,), {"timeout": timeout})
+
+    def edit(
+        self,
+        path: str,
+        value: Any = None,
+        *,
+        operation: Operation = "merge",
+        insert: Insert | None = None,
+        point: str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        """Change the resource at a path, in the words of NETCONF: merge (PATCH), replace (PUT), create (POST to the
+        parent), delete, or remove, which may not be there.
+
+        With merge the resource, or with a list's entry its list, must be there already on most devices.
+        """
+        keys = {
+            "operation": operation,
+            "insert": insert,
+            "point": point,
+            "timeout": timeout,
+        }
+        self._reach.call("edit", (path, value), keys)
+
+    def rpc(self, name: str, input: Any = None, *, timeout: float | None = None) -> Any:
+        """Call an operation (`module:name`), or an action (the path of one); its output, None if it has none.
+
+        `input` are its parameters, by name; with `encoding: xml` the document.
+        """
+        return self._reach.call("rpc", (name, input), {"timeout": timeout})
+
+    def capabilities(self, *, timeout: float | None = None) -> tuple[str, ...]:
+        """The URIs of what the device can do (RFC 8040, section 9.1); empty if it does not tell."""
+        return self._reach.call("capabilities", (), {"timeout": timeout})
+
+    def modules(self, *, timeout: float | None = None) -> list[dict[str, str]]:
+        """The modules of the device's YANG library (RFC 8525, RFC 7895), each with name, revision and namespace."""
+        return self._reach.call("modules", (), {"timeout": timeout})
+
+    def stream(
+        self,
+        name: str = "NETCONF",
+        *,
+        filter: str | None = None,
+        start_time: str | None = None,
+        stop_time: str | None = None,
+        silence: float | None = None,
+        timeout: float | None = None,
+    ) -> Iteration[Any]:
+        """The notifications of an event stream, as they come (RFC 8040, section 6): documents, or texts of XML.
+
+        `timeout` bounds the beginning. Then it goes on until the device ends it, `silence` seconds pass without a byte,
+        which raises TimeoutError, or the iterator is closed. Other calls go on beside it, over another connection.
+        """
+        keys = {
+            "filter": filter,
+            "start_time": start_time,
+            "stop_time": stop_time,
+            "silence": silence,
+            "timeout": timeout,
+        }
+        return self._reach.iterate("stream", (name,), keys)
+
+
+class RestconfProperties(Handle):
+    """What else a session with a RESTCONF server has."""
+
+    __slots__ = ()
+
+    @property
+    def root(self) -> str:
+        """The path of the API."""
+        return self._reach.ask("root")
+
+
+class NetconfServices(Handle):
+    """The services of a NETCONF server."""
+
+    __slots__ = ()
+
+    services: ClassVar[tuple[str, ...]] = (
+        "cancel_commit",
+        "capabilities",
+        "commit",
+        "copy_config",
+        "delete_config",
+        "discard_changes",
+        "edit_config",
+        "get",
+        "get_config",
+        "get_data",
+        "get_schema",
+        "kill_session",
+        "lock",
+        "rpc",
+        "unlock",
+        "validate",
+    )
+
+    streams: ClassVar[tuple[str, ...]] = ("stream_get", "stream_get_config", "subscribe")
+
+    def capabilities(self, *, timeout: float | None = None) -> tuple[str, ...]:
+        """The URIs of what the device announces, as it did when the session was opened."""
+        return self._reach.call("capabilities", (), {"timeout": timeout})
+
+    def get(
+        self,
+        filter: Xml | None = None,
+        *,
+        xpath: str | None = None,
+        namespaces: Namespaces | None = None,
+        with_defaults: Defaults | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Reply:
+        """Configuration and state (RFC 6241, section 7.7). `filter` is a subtree: XML text, a mapping, or an element;
+        `xpath` filters instead where the device can, with the `namespaces` of its prefixes.
+        """
+        keys = {
+            "xpath": xpath,
+            "namespaces": namespaces,
+            "with_defaults": with_defaults,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("get", (filter,), keys)
+
+    def get_config(
+        self,
+        source: str = "running",
+        filter: Xml | None = None,
+        *,
+        xpath: str | None = None,
+        namespaces: Namespaces | None = None,
+        with_defaults: Defaults | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Reply:
+        """The configuration of a datastore, or of a URL (RFC 6241, section 7.1). Filters as in `get`."""
+        keys = {
+            "xpath": xpath,
+            "namespaces": namespaces,
+            "with_defaults": with_defaults,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("get_config", (source, filter), keys)
+
+    def get_data(
+        self,
+        datastore: str = "operational",
+        filter: Xml | None = None,
+        *,
+        xpath: str | None = None,
+        namespaces: Namespaces | None = None,
+        config: bool | None = None,
+        max_depth: int | None = None,
+        with_defaults: Defaults | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> Reply:
+        """What is in a datastore of RFC 8342 (RFC 8526, section 3.1). `config` True gives configuration only, False
+        state only; `max_depth` counts levels.
+        """
+        keys = {
+            "xpath": xpath,
+            "namespaces": namespaces,
+            "config": config,
+            "max_depth": max_depth,
+            "with_defaults": with_defaults,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("get_data", (datastore, filter), keys)
+
+    def get_schema(
+        self,
+        identifier: str,
+        version: str | None = None,
+        *,
+        format: str | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> str:
+        """The text of a YANG module as the device has it (RFC 6022, section 3)."""
+        keys = {
+            "format": format,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("get_schema", (identifier, version), keys)
+
+    def stream_get(
+        self,
+        filter: Xml | None = None,
+        *,
+        xpath: str | None = None,
+        namespaces: Namespaces | None = None,
+        with_defaults: Defaults | None = None,
+        timeout: float | None = None,
+    ) -> Iteration[str]:
+        """`get` for what is too large to hold: the text of the whole rpc-reply in pieces, in constant memory.
+
+        The session serves nobody else meanwhile. `timeout` (else the option) bounds the wait for a turn and for each
+        piece. The pieces are checked for nothing but rpc-errors: a parser that takes them is what tells well-formed
+        XML. A consumer that leaves early should close the iterator (`contextlib.closing`); what still comes is
+        dropped.
+        """
+        keys = {
+            "xpath": xpath,
+            "namespaces": namespaces,
+            "with_defaults": with_defaults,
+            "timeout": timeout,
+        }
+        return self._reach.iterate("stream_get", (filter,), keys)
+
+    def stream_get_config(
+        self,
+        source: str = "running",
+        filter: Xml | None = None,
+        *,
+        xpath: str | None = None,
+        namespaces: Namespaces | None = None,
+        with_defaults: Defaults | None = None,
+        timeout: float | None = None,
+    ) -> Iteration[str]:
+        """`get_config` for what is too large to hold, as `stream_get`."""
+        keys = {
+            "xpath": xpath,
+            "namespaces": namespaces,
+            "with_defaults": with_defaults,
+            "timeout": timeout,
+        }
+        return self._reach.iterate("stream_get_config", (source, filter), keys)
+
+    def edit_config(
+        self,
+        config: Xml | None = None,
+        *,
+        target: str | None = None,
+        url: str | None = None,
+        default_operation: Literal["merge", "replace", "none"] | None = None,
+        test_option: Literal["test-then-set", "set", "test-only"] | None = None,
+        error_option: Literal["stop-on-error", "continue-on-error", "rollback-on-error"] | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Change a datastore (RFC 6241, section 7.2): by default the candidate where there is one, else running.
+        `config` is XML text, a mapping or an element, with or without `<config>` around it.
+        """
+        keys = {
+            "target": target,
+            "url": url,
+            "default_operation": default_operation,
+            "test_option": test_option,
+            "error_option": error_option,
+            "timeout": timeout,
+        }
+        return self._reach.call("edit_config", (config,), keys)
+
+    def copy_config(self, source: Xml, target: str, *, timeout: float | None = None) -> Reply:
+        """Replace a datastore by another one, or by XML (RFC 6241, section 7.3)."""
+        return self._reach.call("copy_config", (source, target), {"timeout": timeout})
+
+    def delete_config(self, target: str, *, timeout: float | None = None) -> Reply:
+        """Delete a datastore (RFC 6241, section 7.4)."""
+        return self._reach.call("delete_config", (target,), {"timeout": timeout})
+
+    def validate(self, source: Xml | None = None, *, timeout: float | None = None) -> Reply:
+        """Let the device check a datastore, or XML, before it counts (RFC 6241, section 8.6)."""
+        return self._reach.call("validate", (source,), {"timeout": timeout})
+
+    def commit(
+        self,
+        *,
+        confirmed: bool = False,
+        confirm_timeout: int | None = None,
+        persist: str | None = None,
+        persist_id: str | None = None,
+        timeout: float | None = None,
+    ) -> Reply:
+        """Make the candidate the running configuration (RFC 6241, section 8.3.4).
+
+        `confirmed`: only for `confirm_timeout` seconds (600 if it is not said), unless another commit follows; the
+        end of the session takes it back as well, unless `persist` names it, by which name any session can confirm it
+        (`persist_id`).
+        """
+        keys = {
+            "confirmed": confirmed,
+            "confirm_timeout": confirm_timeout,
+            "persist": persist,
+            "persist_id": persist_id,
+            "timeout": timeout,
+        }
+        return self._reach.call("commit", (), keys)
+
+    def cancel_commit(self, persist_id: str | None = None, *, timeout: float | None = None) -> Reply:
+        """Take a commit back that was to be confirmed (RFC 6241, section 8.4.4.1)."""
+        return self._reach.call("cancel_commit", (persist_id,), {"timeout": timeout})
+
+    def discard_changes(self, *, timeout: float | None = None) -> Reply:
+        """Make the candidate what is running (RFC 6241, section 8.3.4.2)."""
+        return self._reach.call("discard_changes", (), {"timeout": timeout})
+
+    def lock(self, target: str | None = None, *, timeout: float | None = None) -> Reply:
+        """Keep other sessions, of all protocols, from changing a datastore (RFC 6241, section 7.5); by default the
+        candidate where there is one. A call that ends early unlocks what it may have locked.
+        """
+        return self._reach.call("lock", (target,), {"timeout": timeout})
+
+    def unlock(self, target: str | None = None, *, timeout: float | None = None) -> Reply:
+        """Give a lock back (RFC 6241, section 7.6)."""
+        return self._reach.call("unlock", (target,), {"timeout": timeout})
+
+    def kill_session(self, session_id: int, *, timeout: float | None = None) -> Reply:
+        """End another session, whatever it holds (RFC 6241, section 7.9)."""
+        return self._reach.call("kill_session", (session_id,), {"timeout": timeout})
+
+    def rpc(self, operation: Xml, *, timeout: float | None = None, idempotent: bool = False) -> Reply:
+        """Any operation: XML (text, mapping, element), or the bare name of an element: `rpc("get-chassis-inventory")`.
+        What has no namespace is in that of NETCONF.
+        """
+        return self._reach.call("rpc", (operation,), {"timeout": timeout, "idempotent": idempotent})
+
+    def subscribe(
+        self,
+        stream: str | None = None,
+        *,
+        filter: Xml | None = None,
+        xpath: str | None = None,
+        namespaces: Namespaces | None = None,
+        start: datetime | None = None,
+        stop: datetime | None = None,
+        idle: float | None = None,
+        timeout: float | None = None,
+    ) -> Iteration[Notification]:
+        """The device's notifications while they come (RFC 5277), until `stop`, the end of the session, or for ever.
+
+        `start` replays what was. `idle` is how many seconds to wait for each before `CommandTimeout`; None waits as
+        long as the session lives. `timeout` bounds the beginning. Where the device does not announce :interleave, the
+        session takes no calls meanwhile: connect another alias for those. There is no way to end a subscription but
+        to end its session: who leaves early (use `contextlib.closing`) makes it be replaced when nobody is using it.
+        """
+        keys = {
+            "filter": filter,
+            "xpath": xpath,
+            "namespaces": namespaces,
+            "start": start,
+            "stop": stop,
+            "idle": idle,
+            "timeout": timeout,
+        }
+        return self._reach.iterate("subscribe", (stream,), keys)
+
+
+class NetconfProperties(Handle):
+    """What else a session with a NETCONF server has."""
+
+    __slots__ = ()
+
+    @property
+    def session_id(self) -> int:
+        """The number that the device gave the session; 0 while there is none."""
+        return self._reach.ask("session_id")
+
+    @property
+    def server_capabilities(self) -> Capabilities:
+        """What the device announces; `":candidate" in connection.server_capabilities`. Empty while there is no
+        session.
+        """
+        return self._reach.own("server_capabilities")
+
+
+class SnmpServices(Handle):
+    """The services of an SNMP agent."""
+
+    __slots__ = ()
+
+    services: ClassVar[tuple[str, ...]] = ("get", "get_bulk", "get_next", "set")
+
+    streams: ClassVar[tuple[str, ...]] = ("walk",)
+
+    @overload
+    def get(  # type: ignore[overload-overlap]  # a str is a Sequence[str], and means one command
+        self,
+        oids: str,
+        *,
+        timeout: float | None = None,
+    ) -> VarBind: ...
+
+    @overload
+    def get(self, oids: Sequence[str], *, timeout: float | None = None) -> list[VarBind]: ...
+
+    def get(self, oids: str | Sequence[str], *, timeout: float | None = None) -> VarBind | list[VarBind]:
+        """Variables, by their full OIDs (`sysName.0`): one for a text, a list in the same order for several.
+
+        What the agent does not have is no error: its `exists` is False, its `value` None. More than `MOST_ASKED`, and
+        what the agent calls too big, are asked for in several messages. Raises `SnmpError` if the agent answers with an
+        error-status, `CommandTimeout` if it does not answer (`retries`, `try_timeout`, `timeout` in seconds).
+        """
+        return self._reach.call("get", (oids,), {"timeout": timeout})
+
+    @overload
+    def get_next(  # type: ignore[overload-overlap]  # a str is a Sequence[str], and means one command
+        self,
+        oids: str,
+        *,
+        timeout: float | None = None,
+    ) -> VarBind: ...
+
+    @overload
+    def get_next(self, oids: Sequence[str], *, timeout: float | None = None) -> list[VarBind]: ...
+
+    def get_next(self, oids: str | Sequence[str], *, timeout: float | None = None) -> VarBind | list[VarBind]:
+        """The variables that come after these OIDs; of type endOfMibView where there is none. Otherwise as `get`."""
+        return self._reach.call("get_next", (oids,), {"timeout": timeout})
+
+    def get_bulk(
+        self,
+        oids: str | Sequence[str],
+        *,
+        non_repeaters: int = 0,
+        max_repetitions: int | None = None,
+        timeout: float | None = None,
+    ) -> list[VarBind]:
+        """One GetBulk (RFC 3416, section 4.2.3): the answer as the agent gave it, which may be shorter than asked for.
+
+        The first `non_repeaters` OIDs give one variable each, the others up to `max_repetitions` (else the option).
+        """
+        keys = {
+            "non_repeaters": non_repeaters,
+            "max_repetitions": max_repetitions,
+            "timeout": timeout,
+        }
+        return self._reach.call("get_bulk", (oids,), keys)
+
+    def set(
+        self, values: Mapping[str, Settable], *, timeout: float | None = None, idempotent: bool = False
+    ) -> list[VarBind]:
+        """Write variables, all or none of them: `device.snmp.set({"sysName.0": "r1"})`. What the agent answered.
+
+        The type is the object's, if its MIB module is known; else Integer32 for an int, OctetString for str and bytes;
+        or `Typed("Gauge32", 5)`. It is sent once, unless `idempotent` says that it does no harm twice: an answer may be
+        lost on its way. Raises `SnmpError` with the status and the `oid` that the agent refused; `CommandTimeout` and
+        `SessionBroken` with `maybe_executed`.
+        """
+        return self._reach.call("set", (values,), {"timeout": timeout, "idempotent": idempotent})
+
+    def walk(
+        self,
+        root: str = "mib-2",
+        *,
+        max_repetitions: int | None = None,
+        limit: int = 1000000,
+        timeout: float | None = None,
+    ) -> Iteration[VarBind]:
+        """The variables under `root`, in their order, while they come; asked for by GetBulk.
+
+        `timeout` (else the option) bounds each step of `max_repetitions` variables (else the option; fewer if the agent
+        says that they are too big). Raises `SnmpError` if the agent's OIDs do not increase (status oidNotIncreasing),
+        or there are more than `limit` (walkTooLong). A consumer may leave at any time; nothing is left behind.
+        """
+        keys = {
+            "max_repetitions": max_repetitions,
+            "limit": limit,
+            "timeout": timeout,
+        }
+        return self._reach.iterate("walk", (root,), keys)
+
+
+class GnmiServices(Handle):
+    """The services of a gNMI target."""
+
+    __slots__ = ()
+
+    services: ClassVar[tuple[str, ...]] = ("capabilities", "get", "set")
+
+    streams: ClassVar[tuple[str, ...]] = ("subscribe",)
+
+    def capabilities(self, *, timeout: float | None = None, idempotent: bool = False) -> GnmiCapabilities:
+        """Ask what the target can do."""
+        return self._reach.call("capabilities", (), {"timeout": timeout, "idempotent": idempotent})
+
+    def get(
+        self,
+        paths: str | Sequence[str] = "/",
+        *,
+        type: DataType = "all",
+        encoding: Encoding | None = None,
+        prefix: str | None = None,
+        models: Sequence[str] = (),
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> list[Update]:
+        """What the target has at one path, or at several.
+
+        `type` is all, config, state or operational. `prefix` stands before all paths, `models` are those that the
+        answer may use. Raises `UsageError` for a path that is none, `NotCapable` for an encoding that the target does
+        not have, `GnmiError` with the target's own words. `idempotent`: ask again on a new session if this one breaks.
+        A cancel leaves nothing behind.
+        """
+        keys = {
+            "type": type,
+            "encoding": encoding,
+            "prefix": prefix,
+            "models": models,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("get", (paths,), keys)
+
+    def set(
+        self,
+        update: Values = (),
+        *,
+        replace: Values = (),
+        delete: str | Sequence[str] = (),
+        union_replace: Values = (),
+        encoding: Encoding | None = None,
+        prefix: str | None = None,
+        timeout: float | None = None,
+        idempotent: bool = False,
+    ) -> SetResult:
+        """Change the target's configuration: all of it, or nothing and `GnmiError`.
+
+        `update` and `replace` are paths with their values, as a mapping or as pairs; what is to be deleted goes first,
+        then what is to be replaced. After a timeout, a cancel or a lost session the target may have done it, or not.
+        """
+        keys = {
+            "replace": replace,
+            "delete": delete,
+            "union_replace": union_replace,
+            "encoding": encoding,
+            "prefix": prefix,
+            "timeout": timeout,
+            "idempotent": idempotent,
+        }
+        return self._reach.call("set", (update,), keys)
+
+    def subscribe(
+        self,
+        paths: str | Subscription | Iterable[str | Subscription],
+        *,
+        mode: Mode = "stream",
+        trigger: Trigger = "target_defined",
+        interval: float | None = None,
+        heartbeat: float | None = None,
+        suppress_redundant: bool = False,
+        updates_only: bool = False,
+        encoding: Encoding | None = None,
+        prefix: str | None = None,
+        silence: float | None = None,
+        timeout: float | None = None,
+    ) -> Iteration[Update]:
+        """Hear of what is at the paths: what there is, an `Update` with `sync`, then (mode stream) what becomes of it.
+
+        `trigger` on_change or sample (each `interval` seconds) says when the target speaks; `heartbeat` makes it repeat
+        what does not change, `suppress_redundant` leave out samples of the same value, `updates_only` leave out what
+        there is. Mode once ends after the sync. Mode poll asks the target again, `interval` seconds later, each time
+        that more is wanted after a sync.
+
+        `timeout` (else the option) bounds the wait for the first message, `silence` that for each further one, which
+        may otherwise be long; the option `keepalive` finds links that are dead. It raises `SessionBroken` when the
+        session is lost, and does not begin again by itself. Close the iterator (`contextlib.closing`) to end it.
+        """
+        keys = {
+            "mode": mode,
+            "trigger": trigger,
+            "interval": interval,
+            "heartbeat": heartbeat,
+            "suppress_redundant": suppress_redundant,
+            "updates_only": updates_only,
+            "encoding": encoding,
+            "prefix": prefix,
+            "silence": silence,
+            "timeout": timeout,
+        }
+        return self._reach.iterate("subscribe", (paths,), keys)
 
 
 class PoolWords(Handle):

@@ -28,6 +28,18 @@ _CLIENTS = {
     "threads": "threads:ThreadPerChild",
     "manager": "manager:Manager",
     "aioconn.sync": "aioconn_sync:AioconnSync",
+    "asyncio.udp": "snmp:BareUdp",
+    "pysnmp": "pysnmp_:Pysnmp",
+    "gufo-snmp": "gufo_snmp_:GufoSnmp",
+    "aiohttp.rest": "rest:BareAiohttp",
+    "aioconn.rest": "rest:AioconnRest",
+    "httpx": "rest:Httpx",
+    "asyncssh.netconf": "netconf:BareNetconf",
+    "aioconn.netconf": "netconf:AioconnNetconf",
+    "ncclient": "ncclient_:Ncclient",
+    "grpcio": "gnmi:BareGrpc",
+    "aioconn.gnmi": "gnmi:AioconnGnmi",
+    "pygnmi": "pygnmi_:Pygnmi",
 }
 NAMES = tuple(_CLIENTS)
 

@@ -11,16 +11,18 @@ from benchmarks.clients.base import AsyncClient, Crew, CrewPlan, Start
 from benchmarks.clients.cuts import CutClient, CutSession
 from benchmarks.clients.pool import Pool, PoolClient
 from benchmarks.clients.scripts import ScriptClient
+from benchmarks.clients.snmp import SnmpClient, SnmpSession
 from benchmarks.meter import Meter
 from benchmarks.target import HOST_NAME, PASSWORD, USER, Target
 
 _TIMEOUT = 600.0
 
 
-class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient):
+class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient, SnmpClient):
     name = "aioconn"
     offers = frozenset(
         {"ssh", "telnet", "engine", "links", "turns", "asking", "script", "function", "timeouts", "cancels"}
+        | {"snmp", "snmp-many", "snmp-walk"}
     )
     packages = ("aioconn", "asyncssh", "telnetlib3")
 
@@ -37,6 +39,11 @@ class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient):
         from benchmarks.clients.aioconn_cuts import AioconnCuts
 
         return AioconnCuts(target, cancels=needs == "cancels")
+
+    def snmp_session(self, target: Target) -> SnmpSession:
+        from benchmarks.clients.aioconn_snmp import AioconnSnmp
+
+        return AioconnSnmp(target)
 
     def testbed(self, targets: Sequence[Target], platform: str = "iosxe") -> Any:
         import aioconn

@@ -23,6 +23,10 @@ _WORKLOADS = {
     "facade": "facade:Facade",
     "children": "children:Children",
     "syncfanout": "syncfanout:SyncFanOut",
+    "snmp": "snmp:Snmp",
+    "netconf": "netconf:Netconf",
+    "rest": "rest:Rest",
+    "gnmi": "gnmi:Gnmi",
 }
 NAMES = tuple(_WORKLOADS)
 

@@ -44,6 +44,26 @@ def test_run_attached(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -
     assert (lab.logins, lab.sessions) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["get", "sysName.0"], "r1: sysName.0 = OctetString: 'r1'"),
+        (["walk", "sysName"], "r1: sysName.0 = OctetString: 'r1'"),
+    ],
+)
+def test_run_attached_calls_any_service(
+    lab: LabThread, daemons: Daemons, aioconn_here: Aioconn, words: list[str], expected: str
+) -> None:
+    lab.add("r1", protocols=["telnet", "snmp"])
+    daemons.serve("-t", lab.file)
+    ran = aioconn_here("run", "--attach", "--via", "snmp", *words)
+    assert ran.returncode == Exit.OK, ran.stderr
+    assert ran.stdout.splitlines() == [expected]
+    ran = aioconn_here("run", "--attach", "--via", "snmp", "gte", "sysName.0")
+    assert ran.returncode == Exit.USAGE
+    assert "no service 'gte' -> did you mean 'get'?" in ran.stderr
+
+
 def test_run_attached_and_some_fail(lab: LabThread, daemons: Daemons, aioconn_here: Aioconn) -> None:
     add(lab, "r1")
     add(lab, "r2", faults=Faults(wrong_password=True))

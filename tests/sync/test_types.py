@@ -17,6 +17,12 @@ import aioconn
 import aioconn.sync
 from aioconn import connection, manager, pool
 from aioconn.protocols import cli
+from aioconn.protocols.gnmi.connection import GnmiConnection
+from aioconn.protocols.netconf.connection import NetconfConnection
+from aioconn.protocols.rest.commands import CommandsConnection
+from aioconn.protocols.rest.connection import RestConnection
+from aioconn.protocols.restconf.connection import RestconfConnection
+from aioconn.protocols.snmp.connection import SnmpConnection
 from aioconn.sync import handle
 from aioconn.testbed import testbed
 
@@ -28,6 +34,17 @@ PAIRS = [
     (aioconn.sync.CliConnection, cli.CliConnection),
     (aioconn.sync.ConnectionPool, pool.ConnectionPool),
     (aioconn.sync.CliPool, pool.pool_type(cli.CliConnection)),
+    *(
+        (getattr(aioconn.sync, kind.__name__), kind)
+        for kind in (
+            CommandsConnection,
+            GnmiConnection,
+            NetconfConnection,
+            RestConnection,
+            RestconfConnection,
+            SnmpConnection,
+        )
+    ),
 ]
 
 # For connections, pools and managers among themselves, for the loop, and for who makes them.
@@ -37,6 +54,7 @@ NOT_FOR_SCRIPTS = {
         "begin_transaction",
         "check",
         "claim_home",
+        "class_of",
         "clean",
         "closing",
         "connect_gate",
@@ -78,6 +96,7 @@ BY_HAND = {
     "acquire",
     "transaction",
     "using_alias",
+    "locked",
 }
 
 FUNCTIONS = [
@@ -96,7 +115,7 @@ def test_no_word_is_missing_and_none_is_new(ours: type, theirs: type) -> None:
     assert public(theirs) - NOT_FOR_SCRIPTS <= public(ours)
     of_handles = {*public(handle.Handle), "session_type"}
     more = public(ours) - public(theirs) - of_handles - {"platform"}  # which the others set on instances
-    assert more <= {"belongs_to", "elsewhere", "get", "of", "of_testbed_elsewhere", "redirected"}
+    assert more <= {"belongs_to", "connection", "elsewhere", "of", "of_testbed_elsewhere", "redirected"}
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=[ours.__name__ for ours, _ in PAIRS])
@@ -148,6 +167,7 @@ def translated(annotation: Any) -> str:
     text = str(annotation).replace("'", '"')
     for pattern, replacement in (
         (r"^AsyncIterator\[(.*)\]$", r"Iteration[\1]"),
+        (r"^AsyncGenerator\[(.*), None\]$", r"Iteration[\1]"),
         (r"^(AbstractAsyncContextManager\[Any\]|ExclusiveWork)$", "AbstractContextManager[None]"),
         (r"^O_co$", "BaseOptions"),
         (r"^Connection$", "Any"),
