@@ -170,7 +170,10 @@ def offering_names(
         same = set(services) == set(written.services) and set(streams) == set(written.streams)
         if same and place.rpartition(":")[2] == kind:
             return handle
-    return type(f"{kind}{_suffix(plain)}", (plain,), _members(services, streams, (), originals=None))
+    bases: tuple[type[Any], ...] = (plain,)
+    return cast(
+        "type[H]", type(f"{kind}{_suffix(plain)}", bases, _members(services, streams, (), originals=None))
+    )
 
 
 def _place(kind: type[Any]) -> str:

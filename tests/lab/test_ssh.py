@@ -7,6 +7,7 @@ import asyncssh
 import pytest
 
 from aioconn.lab import Lab
+from aioconn.lab.player import Player
 from tests.lab.dialogue import SshShell, ssh
 
 
@@ -92,6 +93,7 @@ async def test_the_interrupt_signal_and_the_window() -> None:
             shell.process.send_signal("INT")
             assert b"Success rate is" in await shell.until(b"r1#")
             (player,) = device.players
+            assert isinstance(player, Player)
             assert player.shell.width == 132
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.lab import Lab
+from aioconn.lab.player import Player
 from aioconn.lab.telnet import OPENING, Options
 from tests.lab.dialogue import Telnet
 
@@ -49,6 +50,7 @@ async def test_it_negotiates_as_cisco_does() -> None:
         )
         await client.until(b"r1#")
         (player,) = device.players
+        assert isinstance(player, Player)
         assert player.shell.width == 132
         await client.close()
 
