@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+# They raise whatever is asked of them, warn, or take time by the square of the length.
+_NO_CHARSETS = frozenset({"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"})
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([\w.:-]+)""", re.IGNORECASE)
 
 
@@ -38,10 +41,14 @@ class Response:
     def text(self) -> str:
         """The body as text, by the charset of its type, else UTF-8, with replacement characters for what is none."""
         found = _CHARSET.search(self.headers.get("content-type", ""))
-        try:
-            return self.body.decode(found[1] if found else "utf-8", "replace")
-        except LookupError:
-            return self.body.decode("utf-8", "replace")
+        if found:
+            try:
+                name = codecs.lookup(found[1]).name
+                if name not in _NO_CHARSETS:
+                    return self.body.decode(name, "replace")
+            except (LookupError, ValueError):  # no charset, or one that Python has for other purposes
+                pass
+        return self.body.decode("utf-8", "replace")
 
     def json(self) -> Any:
         """The body as JSON; None if it is empty. Raises ValueError for what is no JSON."""

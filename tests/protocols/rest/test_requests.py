@@ -79,6 +79,17 @@ def test_retry_after_in_both_forms() -> None:
     assert retry_after("soon", 0) is None
 
 
+@pytest.mark.parametrize(
+    "charset",
+    ["UNDEFINED", "idna", "punycode", "unicode.escape", "raw_unicode_escape", "hex", "rot13", "zlib", "-"],
+)
+def test_what_python_decodes_for_other_purposes_is_no_charset(charset: str) -> None:
+    answer = Response(
+        status=200, headers={"content-type": f"text/plain; charset={charset}"}, body=b"\\q\x80-\xc3\xa9"
+    )
+    assert answer.text == "\\q\N{REPLACEMENT CHARACTER}-é"
+
+
 @given(st.binary(max_size=60), st.text(max_size=20))
 def test_an_answer_has_a_text_whatever_it_is(body: bytes, kind: str) -> None:
     answer = Response(status=200, body=body, headers={"content-type": f"text/plain; charset={kind}"})
