@@ -22,9 +22,7 @@ try:
     import grpc
     import grpc.aio
 except ImportError as error:
-    raise MissingDependency(
-        f"gNMI needs {error.name or 'grpc'}", hint="pip install 'aioconn[gnmi]'"
-    ) from error
+    raise MissingDependency("gNMI needs grpcio and protobuf", hint="pip install 'aioconn[gnmi]'") from error
 
 __all__ = ["Owner", "grpc", "hold"]
 

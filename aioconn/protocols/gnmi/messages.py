@@ -17,9 +17,7 @@ try:
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     from google.protobuf.message import DecodeError as DecodeError
 except ImportError as error:
-    raise MissingDependency(
-        f"gNMI needs {error.name or 'protobuf'}", hint="pip install 'aioconn[gnmi]'"
-    ) from error
+    raise MissingDependency("gNMI needs grpcio and protobuf", hint="pip install 'aioconn[gnmi]'") from error
 
 PACKAGE: Final = "gnmi"
 VERSION: Final = "0.10.0"
