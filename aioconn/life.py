@@ -236,7 +236,9 @@ class Life(ABC, Generic[O_co]):
             self._last_seen = self._redacted_seen()
             admitted = self._request.environment.admitted(self)
             failure = error
-            if isinstance(error, TimeoutError) and deadline.expired():
+            if self._state is State.CLOSED and isinstance(error, Exception):
+                failure = self._closed_meanwhile()  # what came of that says nothing about the device
+            elif isinstance(error, TimeoutError) and deadline.expired():
                 failure = self._open_timed_out(timeout) if admitted else self._not_admitted(timeout)
             self._abort()
             if self._state is State.OPENING:
@@ -253,7 +255,7 @@ class Life(ABC, Generic[O_co]):
         if self._state is not State.OPENING:  # closed, or lost again, in the meantime
             self._abort()
             self._request.environment.leave(self)
-            raise SessionClosed("closed while it was being opened", **self._where())
+            raise self._closed_meanwhile()
         self._broken_by = None
         self._opened_at = asyncio.get_running_loop().time()
         self._enter(State.READY)
@@ -456,6 +458,9 @@ class Life(ABC, Generic[O_co]):
             phase=self._progress.phase,
             seen=self._last_seen,
         )
+
+    def _closed_meanwhile(self) -> AioconnError:
+        return SessionClosed("closed while it was being opened", **self._where())
 
     def _not_admitted(self, timeout: float) -> AioconnError:
         return LimitReached(

@@ -19,6 +19,7 @@ from aioconn.environment import Inside, PoolEnvironment
 from aioconn.errors import (
     DeviceBusy,
     NotOfThisPool,
+    PoolClosed,
     ReleasedTwice,
     SessionBroken,
     SessionClosed,
@@ -190,8 +191,9 @@ class ConnectionPool(Generic[C]):
             await self._sessions.open_first(timeout)
             if gate.closed:
                 raise self._waiting.closed()
-        except BaseException:
-            if not gate.closed:  # else somebody has closed it in the meantime
+        except BaseException as error:
+            closed = gate.closed  # somebody has closed it in the meantime
+            if not closed:
                 gate.close(self._sessions.now(), self._waiting.closed)
                 self._state = State.NEW
             self._sessions.work()
@@ -199,6 +201,8 @@ class ConnectionPool(Generic[C]):
             if self._sessions.tasks:
                 self._closing = asyncio.get_running_loop().create_task(self._sessions.end(0.0))
                 await self._finish_closing()
+            if closed and isinstance(error, Exception) and not isinstance(error, PoolClosed):
+                raise self._waiting.closed() from error
             raise
         self._state = State.READY
 
