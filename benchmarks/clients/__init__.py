@@ -24,6 +24,7 @@ _CLIENTS = {
     "sqlalchemy": "sqlalchemy_:Sqlalchemy",
     "threadsafe": "threadsafe:Threadsafe",
     "portal": "portal:Portal",
+    "wake-up": "wakeup:Wakeup",
     "protocol": "protocol:BareProtocol",
     "threads": "threads:ThreadPerChild",
     "manager": "manager:Manager",

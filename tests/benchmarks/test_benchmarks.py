@@ -29,7 +29,7 @@ GROUPS = {
     ENGINE: "aioconn,asyncio",
     SESSIONS: "aioconn,asyncssh,asyncio,semaphore",
     POOLS: "aioconn,asyncssh,asyncio,semaphore",
-    THREADS: "aioconn,aioconn.sync,threadsafe,portal,protocol,threads,manager",
+    THREADS: "aioconn,aioconn.sync,threadsafe,portal,wake-up,protocol,threads,manager",
     CUTS: "aioconn",
     REST: "aioconn.rest,aiohttp.rest",
     SNMP: "aioconn,asyncio.udp",
