@@ -19,9 +19,10 @@ class Netconf(Workload[NetconfClient]):
     name = "netconf"
     title = "NETCONF: get-config"
     about = (
-        f"`get-config` of {NETCONF_INTERFACES} interfaces, whose names are counted in the parsed answer: by"
-        f" {CALLERS} callers on one session, at most for 3 s; and connect, one call, close, on at most {LIMIT}"
-        " devices at once. The floor is asyncssh with framing and lxml by hand, without checks."
+        f"`get-config` of {NETCONF_INTERFACES} interfaces, whose names are counted in the parsed answer: on one"
+        f" session, one call after the other and by {CALLERS} callers, at most for 3 s (ncclient's are in its"
+        f" asynchronous mode); and connect, one call, close, on at most {LIMIT} devices at once. The floor is asyncssh"
+        " with framing and lxml by hand, without checks."
     )
     goal = "on one session five times the rate of ncclient; many devices at most 1.3 times the floor's CPU"
     columns = (
@@ -32,20 +33,26 @@ class Netconf(Workload[NetconfClient]):
     )
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
-        def case(title: str, needs: str, devices: int, count: int) -> Case:
-            return Case(title=title, needs=needs, devices=devices, server="netconf", amounts={"count": count})
+        def case(title: str, needs: str, devices: int, count: int, callers: int) -> Case:
+            amounts = {"count": count, "callers": callers}
+            return Case(title=title, needs=needs, devices=devices, server="netconf", amounts=amounts)
 
         return [
-            *(case(f"one session, {count:,} calls", "netconf", 1, count) for count in sizes.commands),
-            *(case(f"{count} devices", "netconf-visits", count, count) for count in sizes.ssh_devices),
+            *(
+                case(f"{how}, {count:,} calls", "netconf", 1, count, callers)
+                for how, callers in (("one after the other", 1), (f"{CALLERS} callers", CALLERS))
+                for count in sizes.commands
+            ),
+            *(case(f"{count} devices", "netconf-visits", count, count, LIMIT) for count in sizes.ssh_devices),
         ]
 
     def run(self, client: NetconfClient, case: Case, targets: Sequence[Target]) -> Metrics:
         meter = Meter()
+        callers, count = case.amounts["callers"], case.amounts["count"]
         if case.needs == "netconf":
-            got = client.asked(targets[0], CALLERS, case.amounts["count"], _BUDGET, meter)
+            got = client.asked(targets[0], callers, count, _BUDGET, meter)
         else:
-            got = client.visits(targets, LIMIT, meter)
+            got = client.visits(targets, callers, meter)
         if not got or any(found != NETCONF_INTERFACES for found in got):
             raise RuntimeError(f"wrong answer: {sorted(set(got))[:5]}, {NETCONF_INTERFACES} is right")
         return {
