@@ -64,6 +64,7 @@ class Life(ABC, Generic[O_co]):
         )
         self._state = State.NEW
         self._turn = Turn()
+        self._opening: asyncio.Timeout | None = None  # what bounds the opening under way
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: Alarm  # of that loop
         self._recovery: asyncio.Task[None] | None = None
@@ -230,8 +231,11 @@ class Life(ABC, Generic[O_co]):
         started = time.monotonic()
         deadline = asyncio.timeout(timeout)
         try:
-            async with deadline:
-                await self._open_admitted()
+            async with deadline as self._opening:
+                try:
+                    await self._open_admitted()
+                finally:
+                    self._opening = None
         except BaseException as error:
             self._last_seen = self._redacted_seen()
             admitted = self._request.environment.admitted(self)
@@ -386,6 +390,7 @@ class Life(ABC, Generic[O_co]):
                 return
             was_broken = self._state is State.BROKEN
             self._enter(State.CLOSED)
+            self._stop_opening()
             self._closing = asyncio.get_running_loop().create_task(self._close_now(was_broken))
         await self._finish_closing()
 
@@ -394,8 +399,15 @@ class Life(ABC, Generic[O_co]):
         if self._recovery is not None:
             self._recovery.cancel()
         self._enter(State.CLOSED)
+        self._stop_opening()
         self._abort()
         self._request.environment.leave(self)
+
+    def _stop_opening(self) -> None:
+        """Whoever opens it hears now that it was closed, and not when his time is up."""
+        if (opening := self._opening) is not None and not opening.expired():
+            assert self._loop is not None
+            opening.reschedule(self._loop.time())
 
     async def _finish_closing(self) -> None:
         """Wait for the closing task; a cancellation makes it abort, and is passed on when it has ended."""

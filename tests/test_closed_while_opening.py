@@ -36,3 +36,29 @@ def test_it_was_closed(keys: dict[str, Any], closed: type[SessionClosed], moment
         await fake.device.destroy_all()
 
     run(main)
+
+
+@pytest.mark.parametrize("end", ["close", "abort"])
+@pytest.mark.parametrize(
+    "weather", [Weather(connect=1e6), Weather(login=1e6)], ids=["not connected", "not logged in"]
+)
+def test_it_hears_that_at_once(weather: Weather, end: str) -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        fake = FakeDevice()
+        await fake.device.connect(alias="it")
+        connection: Any = fake.device.connections["it"]
+        await connection.close()
+        fake.weather = weather
+        opening = asyncio.ensure_future(connection.open())
+        await asyncio.sleep(1)
+        now = loop.time()
+        await connection.close() if end == "close" else connection.abort()
+        with pytest.raises(SessionClosed):
+            await opening
+        assert loop.time() - now < 0.5
+        await fake.device.destroy_all()
+        await asyncio.sleep(5)
+        assert not fake.lines
+
+    run(main)
