@@ -34,11 +34,13 @@ import nox  # noqa: E402  it exists from here on
 
 SUPPORTED = ("3.11", "3.12", "3.13")
 DEBIAN_PACKAGES = (
+    "dante-server",
     "frr",
     "haproxy",
     "inetutils-telnetd",
     "libpam-oath",
     "libyuma-base",
+    "microsocks",
     "netconfd",
     "nginx-light",
     "oathtool",

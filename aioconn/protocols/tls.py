@@ -67,14 +67,19 @@ class _Profile:
     client_passphrase: str | None
     tls_minimum: str | None
     tls_ciphers: str | None
+    protocols: tuple[str, ...]
     files: tuple[Any, ...]
 
     def __repr__(self) -> str:
         return "_Profile()"
 
 
-def context_for(options: TlsOptions, *, device: str, path: str) -> ssl.SSLContext:
+def context_for(
+    options: TlsOptions, *, device: str, path: str, protocols: tuple[str, ...] = ()
+) -> ssl.SSLContext:
     """The context of a client with these options; connections with the same options share one.
+
+    `protocols` is what it offers to speak on top (ALPN, RFC 7301).
 
     Raises `InvalidOption` if a file cannot be read or a key not be opened, and for ciphers that OpenSSL does not know.
     """
@@ -94,6 +99,7 @@ def context_for(options: TlsOptions, *, device: str, path: str) -> ssl.SSLContex
             passphrase.reveal() if passphrase is not None else None,
             options.tls_minimum,
             options.tls_ciphers,
+            protocols,
             tuple(_state(name) for name in names if name is not None),
         )
         return _context(profile)
@@ -120,6 +126,8 @@ def _context(profile: _Profile) -> ssl.SSLContext:
         context.load_default_certs()
     if pin is not None:
         context.sslobject_class = _pinned(pin)
+    if profile.protocols:
+        context.set_alpn_protocols(profile.protocols)
     if profile.tls_minimum is not None:
         context.minimum_version = _VERSIONS[profile.tls_minimum]
     if profile.tls_ciphers is not None:

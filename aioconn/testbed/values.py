@@ -30,7 +30,7 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})")
 _HEXADECIMAL = re.compile(r"[-+]?0x[0-9a-fA-F]{1,16}")
 _FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+][0-9]+)?")
 _SECRET = re.compile(
-    r"(?i)pass(?!ive)|secret|credential|token|communit|^(?:pw|pwd|pin)$"
+    r"(?i)pass(?!ive)|secret|credential|token|communit|^(?:pw|pwd|pin|http_proxy)$"
     r"|(?<!host)(?<!host_)(?<!public)(?<!public_)key$"  # known to everybody: host keys, public keys
 )
 

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import ssl
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -15,13 +16,16 @@ from aioconn.errors import (
     AuthenticationFailed,
     CertificateRefused,
     CommandTimeout,
+    HostUnreachable,
     HttpError,
     KeyExchangeFailed,
     SessionBroken,
 )
 from tests.integration.conftest import Load
+from tests.integration.servers import socks as socks_servers
 from tests.integration.servers import web as servers
 from tests.integration.servers.site import Site
+from tests.integration.servers.socks import Socks
 from tests.integration.servers.web import PASSWORD, USER, Web
 
 pytestmark = pytest.mark.integration
@@ -30,6 +34,11 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="session")
 def web(site: Site) -> Web:
     return servers.start_nginx(site)
+
+
+@pytest.fixture(scope="session")
+def socks(site: Site) -> Socks:
+    return socks_servers.start(site)
 
 
 @pytest.fixture
@@ -158,3 +167,51 @@ async def test_a_pool(load: Load, web: Web) -> None:
     pool = await testbed["r1"].connect(pool_size=4)
     answers = await asyncio.gather(*(pool.get(f"/anything/{number}") for number in range(40)))
     assert [answer.json()["url"].rpartition("/")[2] for answer in answers] == [str(n) for n in range(40)]
+
+
+async def test_through_socks_proxies(reach: Any, web: Web, socks: Socks) -> None:
+    login = f"{socks_servers.USER}:{quote(socks_servers.PASSWORD, safe='')}"
+    for proxy in (
+        f"socks5://127.0.0.1:{socks.open}",
+        f"socks5h://{login}@127.0.0.1:{socks.closed}",
+        f"socks5h://{':'.join(socks.known)}@127.0.0.1:{socks.dante}",
+    ):
+        for host in ("127.0.0.1", "localhost"):
+            rest = await reach(web.tls, "https", ca_file=str(web.ca), ip=host, http_proxy=proxy)
+            assert (await rest.get("/get")).ok
+            assert (await rest.post("/anything", {"a": 1})).json()["json"] == {"a": 1}
+        plain = await reach(web.plain, http_proxy=proxy)
+        assert len((await plain.get("/big.bin")).body) == 256 * 80_000
+
+
+async def test_socks_proxies_that_refuse(reach: Any, web: Web, socks: Socks) -> None:
+    for proxy in (
+        f"socks5://127.0.0.1:{socks.closed}",
+        f"socks5://{socks_servers.USER}:wrong@127.0.0.1:{socks.closed}",
+        f"socks5://{socks.known[0]}:wrong@127.0.0.1:{socks.dante}",
+    ):
+        with pytest.raises(AuthenticationFailed, match="refuses our login") as caught:
+            await reach(web.plain, http_proxy=proxy)
+        assert "wrong" not in str(caught.value)
+    for proxy in (
+        f"socks5://127.0.0.1:{socks.open}",
+        f"socks5://{':'.join(socks.known)}@127.0.0.1:{socks.dante}",
+    ):
+        with pytest.raises(HostUnreachable, match=r"does not reach 127.0.0.1 port 1"):
+            await reach(1, http_proxy=proxy)
+
+
+async def test_http2(reach: Any, web: Web) -> None:
+    rest = await reach(web.http2, "https", ca_file=str(web.ca), http2=True)
+    assert (await rest.post("/anything", {"a": "ü"})).json()["json"] == {"a": "ü"}
+    assert len((await rest.get("/big.bin")).body) == 256 * 80_000
+    sent = "x" * 500_000
+    assert (await rest.post("/anything", sent)).json()["data"] == sent
+    with pytest.raises(CommandTimeout):
+        await rest.get("/delay/5", timeout=0.3)
+    for number in range(120):  # nginx ends the connection after 50 of them
+        assert (await rest.get(f"/anything/{number}")).json()["url"].endswith(f"/anything/{number}")
+    with pytest.raises(HttpError, match="404 Not Found"):
+        await rest.get("/status/404")
+    with pytest.raises(KeyExchangeFailed, match="does not speak HTTP/2"):
+        await reach(web.tls, "https", ca_file=str(web.ca), http2=True)

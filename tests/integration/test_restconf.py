@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""RESTCONF with a server that is not ours: jetconf, whose edits count once they are committed."""
+"""RESTCONF with a server that is not ours: jetconf, behind haproxy and by itself. Its edits count once committed."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from aioconn.errors import AuthenticationFailed, HttpError, RestconfError
+from aioconn.errors import AuthenticationFailed, ConnectError, HttpError, RestconfError
 from aioconn.protocols.restconf.connection import RestconfConnection
 from tests.integration.conftest import Load
 from tests.integration.servers import web as servers
@@ -91,3 +92,49 @@ async def test_a_wrong_password_and_plain_http(load: Load, jetconf: Jetconf) -> 
         await load(r1=device(jetconf, password="wrong-password"))["r1"].connect()
     plain: Any = await load(r1=device(jetconf, scheme="http", port=jetconf.plain))["r1"].connect()
     assert INTERFACES in await plain.get(INTERFACES)
+
+
+def direct(jetconf: Jetconf, **keys: Any) -> dict[str, Any]:
+    path = {
+        "protocol": "restconf",
+        "ip": "127.0.0.1",
+        "port": jetconf.direct,
+        "ca_file": str(jetconf.ca),
+        "client_certificate": str(jetconf.client),
+        "http2": True,
+        **keys,
+    }
+    return {"connections": {"restconf": path}}
+
+
+async def test_http2_and_a_certificate_of_ours(load: Load, jetconf: Jetconf) -> None:
+    session: Any = await load(r1=direct(jetconf))["r1"].connect()
+    await test_reading(session)
+    await test_what_is_refused(session)
+    await test_a_change_from_begin_to_commit(session)
+    place = f"{INTERFACES}/interface[name='GigabitEthernet0/0']"
+    for number in range(50):
+        await session.put(f"{place}/description", f"{number} " + "x" * 2000 * number)
+        assert str(await session.get(f"{place}/description")).count("x") >= 2000 * number
+    await session.rpc("jetconf:conf-reset")
+
+
+async def test_http2_with_several_sessions_that_are_cancelled(load: Load, jetconf: Jetconf) -> None:
+    pool: Any = await load(r1=direct(jetconf))["r1"].connect(pool_size=3)
+    for seconds in (0.001, 0.003, 0.01):
+        calls = [asyncio.ensure_future(pool.get(INTERFACES)) for _ in range(6)]
+        await asyncio.sleep(seconds)
+        for call in calls:
+            call.cancel()
+        await asyncio.wait(calls)
+    answers = await asyncio.gather(*(pool.get(INTERFACES) for _ in range(12)))
+    assert all(INTERFACES in answer for answer in answers)
+
+
+async def test_jetconf_wants_http2_and_a_certificate(load: Load, jetconf: Jetconf) -> None:
+    with pytest.raises(ConnectError, match="certificate"):
+        await load(r1=direct(jetconf, client_certificate=None))["r1"].connect()
+    with pytest.raises(ConnectError):
+        await load(r1=direct(jetconf, http2=False))["r1"].connect()
+    with pytest.raises(ConnectError, match="does not speak HTTP/2"):
+        await load(r1=direct(jetconf, port=jetconf.tls))["r1"].connect()

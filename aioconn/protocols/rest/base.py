@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from aioconn.connection import BaseConnection, State
 from aioconn.errors import (
@@ -20,12 +20,16 @@ from aioconn.errors import (
     SessionBroken,
     UsageError,
 )
-from aioconn.protocols.rest.client import LEFT_ALONE, Answer, HttpClient, Lost, connection_failed, headers_of
+from aioconn.protocols.rest.client import HttpClient
+from aioconn.protocols.rest.exchange import LEFT_ALONE, Answer, Client, Lost, connection_failed, headers_of
 from aioconn.protocols.rest.login import Login
 from aioconn.protocols.rest.options import RestOptions
 from aioconn.protocols.rest.requests import Base, Body, Params, Request, fields_of, prepare, retry_after
 from aioconn.protocols.rest.response import Response
 from aioconn.request import BaseOptions
+
+if TYPE_CHECKING:
+    from aioconn.transport.ssh import SshLink
 
 Headers = Mapping[str, str]
 
@@ -44,7 +48,7 @@ class RestBase(BaseConnection[O_co]):
     """What REST and what is built on it have in common: one HTTP connection, a login, and requests in order."""
 
     options_type: ClassVar[type[BaseOptions]] = RestOptions
-    _client: HttpClient | None = None
+    _client: Client[Any] | None = None
     _login: Login | None = None
     _root: Base  # where its URLs begin, from the opening on
     _standing: Mapping[str, str]  # headers of each request
@@ -77,7 +81,7 @@ class RestBase(BaseConnection[O_co]):
         except UsageError as error:
             raise InvalidOption(error.message, **self._where()) from None
         link = await self._request.environment.jump(self)
-        self._client = client = HttpClient(base, options, link, **self._where(), progress=self._progress)
+        self._client = client = self._make_client(base, link)
         self._root = base
         try:
             await client.connect()
@@ -86,6 +90,14 @@ class RestBase(BaseConnection[O_co]):
             await self._begin()
         except SessionBroken as error:
             raise connection_failed(error, self._progress.phase, self._where(), options) from error.__cause__
+
+    def _make_client(self, base: Base, link: SshLink | None) -> Client[Any]:
+        make: Callable[..., Client[Any]] = HttpClient
+        if self.options.http2:
+            from aioconn.protocols.rest.http2 import Http2Client
+
+            make = Http2Client
+        return make(base, self.options, link, **self._where(), progress=self._progress)
 
     async def _begin(self) -> None:
         """The first words on a session: whether the device is there and takes what we say of us."""
@@ -246,7 +258,7 @@ class RestBase(BaseConnection[O_co]):
         """The whole answer to a request."""
         return await self._attempt(request, lambda client, sent: client.exchange(sent, most=most))
 
-    async def _begun(self, request: Request) -> tuple[HttpClient, Answer]:
+    async def _begun(self, request: Request) -> tuple[Client[Any], Answer]:
         """The beginning of a large answer, and whose it is; who takes it ends it with `leave`. Logins that expired and
         redirects are seen to."""
         hops, again = 0, False
@@ -267,7 +279,7 @@ class RestBase(BaseConnection[O_co]):
             hops += 1
             request = moved
 
-    async def _attempt(self, request: Request, work: Callable[[HttpClient, Request], Awaitable[R]]) -> R:
+    async def _attempt(self, request: Request, work: Callable[[Client[Any], Request], Awaitable[R]]) -> R:
         """`work` with a request; done again, if that can do no harm, when the connection ends before an answer."""
         tries = 0
         while True:
@@ -330,13 +342,13 @@ class RestBase(BaseConnection[O_co]):
 
     # ------------------------------------------------------------------ parts
 
-    def _live(self) -> HttpClient:
+    def _live(self) -> Client[Any]:
         if self._client is None:
             self._check_usable()
             raise self._broken_error()
         return self._client
 
-    def _check_still(self, client: HttpClient) -> None:
+    def _check_still(self, client: Client[Any]) -> None:
         """Whether what failed is still ours, and was not ended by us."""
         if client is not self._client or client.ended:
             self._check_usable()

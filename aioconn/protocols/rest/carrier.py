@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TCP for the HTTP library: sockets that we have connected ourselves, directly or through an SSH link.
+"""TCP for the HTTP library: sockets that we have connected ourselves, directly, through an SSH link or a SOCKS proxy.
 
 The library asks its `socket_factory` for a socket, and connects that. What it gets is connected already, so that
 resolving, connecting, jump hosts and forks are treated as everywhere else.
@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiohttp.abc import AbstractResolver, ResolveResult
 
+from aioconn.errors import ConnectError
 from aioconn.home.descriptors import keep, making
 from aioconn.transport.base import Progress
 from aioconn.transport.tcp import connect_socket, watch
 
 if TYPE_CHECKING:
+    from aioconn.protocols.rest.proxy import Proxy
     from aioconn.transport.base import Stream
     from aioconn.transport.ssh import SshLink
 
@@ -29,6 +31,13 @@ class NothingPrepared(OSError):
 
 class Connected(socket.socket):
     """A socket that is connected, and takes no notice of being told so once more."""
+
+    tunnelled = False
+    """Whether it leads further than to its peer: then nobody shall compare addresses with the kind of socket."""
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        return socket.AF_UNIX if self.tunnelled else super().family
 
     def connect(self, address: Any, /) -> None:
         return None
@@ -41,23 +50,57 @@ class Carrier:
     """Makes the connections of one session, of which one is enough at a time. The library closes what it was given."""
 
     def __init__(
-        self, link: SshLink | None, *, device: str, path: str, keepalive: float, progress: Progress
+        self,
+        link: SshLink | None,
+        proxy: Proxy | None,
+        *,
+        device: str,
+        path: str,
+        keepalive: float,
+        progress: Progress,
     ) -> None:
         self._link = link
+        self._proxy = proxy
         self._where: dict[str, str] = {"device": device, "path": path}
         self._keepalive = keepalive
         self._progress = progress
         self._prepared: Connected | None = None
-        self._given: list[Connected] = []
+        self._made: list[Connected] = []
         self._relays: set[_Relay] = set()
         self._ended = False
 
     async def prepare(self, host: str, port: int) -> None:
         """Connect; the next socket that is asked for is this one. Raises a ConnectError; a cancel leaves nothing."""
         self.discard()
+        proxy = self._proxy
+        if proxy is None:
+            sock = await self._connect(host, port)
+        else:
+            # first, so that what is missing is said before anybody is spoken to
+            from aioconn.protocols.rest.socks import ask_for
+
+            try:
+                sock = await self._connect(proxy.host, proxy.port)
+            except ConnectError as error:
+                raise type(error)(
+                    f"the proxy {error.message}",
+                    **self._where,
+                    phase=error.phase,
+                    seen=error.seen,
+                    hint=error.hint,
+                ) from error
+            await ask_for(sock, proxy, host, port, **self._where)
+            sock.tunnelled = True
+            if self._ended:
+                sock.close()
+                raise asyncio.CancelledError
+        self._prepared = sock
+
+    async def _connect(self, host: str, port: int) -> Connected:
         if self._link is None:
             plain = await connect_socket(host, port, **self._where, progress=self._progress)
             watch(plain, self._keepalive)
+            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock = Connected(plain.family, plain.type, plain.proto, fileno=plain.detach())
         else:
             sock = await self._through(self._link, host, port)
@@ -65,7 +108,9 @@ class Carrier:
             sock.close()
             raise asyncio.CancelledError
         sock.setblocking(False)
-        self._prepared = sock
+        self._made = [one for one in self._made if one.fileno() >= 0]
+        self._made.append(sock)
+        return sock
 
     async def _through(self, link: SshLink, host: str, port: int) -> Connected:
         """A pair of sockets: the library has one, and what comes out of the other goes through the link."""
@@ -92,8 +137,6 @@ class Carrier:
         sock, self._prepared = self._prepared, None
         if sock is None:
             raise NothingPrepared("not connected yet")
-        self._given = [one for one in self._given if one.fileno() >= 0]
-        self._given.append(sock)
         return sock
 
     def discard(self) -> None:
@@ -115,7 +158,7 @@ class Carrier:
         """End all connections now."""
         self._ended = True
         self.discard()
-        for sock in self._given:
+        for sock in self._made:
             with contextlib.suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
         for relay in list(self._relays):

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator
 from aioconn.connection import service, streaming
 from aioconn.errors import SessionBroken
 from aioconn.protocols.rest.base import Headers, RestBase
-from aioconn.protocols.rest.client import LEFT_ALONE
+from aioconn.protocols.rest.exchange import LEFT_ALONE
 from aioconn.protocols.rest.options import RestOptions
 from aioconn.protocols.rest.requests import Body, Params
 from aioconn.protocols.rest.response import Response
@@ -23,7 +23,7 @@ class RestConnection(RestBase[RestOptions]):
     answer of another status than 2xx raises HttpError, unless `check` is False. An idempotent request (not POST, not
     PATCH) is repeated if its connection ends before an answer, and waits for a device that asks to (429 and 503 with
     Retry-After) as long as the deadline allows. After a timeout or a cancel the request may have been executed; its
-    connection is ended, and the next call makes another.
+    connection is ended, and the next call makes another. Over HTTP/2 its stream alone is ended.
     """
 
     @service

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from aioconn.credentials import Secret
+from aioconn.protocols.rest.proxy import Proxy
 from aioconn.protocols.tls import TlsOptions
 from aioconn.request import BaseOptions
 
@@ -33,8 +34,9 @@ class RestOptions(TlsOptions, BaseOptions):
 
     `headers` go with each request. `max_body` is the most bytes of an answer, in memory, after decompression.
     `retries` is how often an idempotent request is repeated whose connection was lost before an answer. `http_proxy`
-    is the URL of a proxy. `check=False` returns answers of any status instead of raising HttpError. `keepalive` is
-    that of TCP, in seconds.
+    is the URL of a proxy: `http`, `socks5`, `socks5h` (the same: the proxy resolves names), `socks4a` or `socks4`, with
+    the login in it. `http2` speaks HTTP/2 instead of HTTP/1.1, over TLS, with a device that takes it. `check=False`
+    returns answers of any status instead of raising HttpError. `keepalive` is that of TCP, in seconds.
     """
 
     url: str | None = None
@@ -57,7 +59,8 @@ class RestOptions(TlsOptions, BaseOptions):
     content_type: str = "application/json"
     max_body: int = MAX_BODY
     retries: int = 2
-    http_proxy: str | None = None
+    http_proxy: Secret | None = None
+    http2: bool = False
     check: bool = True
     keepalive: float = 30.0
 
@@ -66,5 +69,10 @@ class RestOptions(TlsOptions, BaseOptions):
         TlsOptions.__post_init__(self)
         if self.max_body < 1 or self.retries < 0:
             raise ValueError("max_body is above zero, retries not below it")
-        if self.http_proxy is not None and not self.http_proxy.startswith("http://"):
-            raise ValueError("http_proxy: the URL of an HTTP proxy begins with http:// (there is no SOCKS)")
+        if self.http_proxy is not None and self.http_proxy.known is not None:
+            Proxy.parse(self.http_proxy.known)
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy before the device. Raises ValueError for one that was not known before and is none."""
+        return Proxy.parse(self.http_proxy.reveal()) if self.http_proxy is not None else None

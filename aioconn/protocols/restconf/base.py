@@ -16,7 +16,7 @@ from aioconn.errors import (
     UsageError,
 )
 from aioconn.protocols.rest.base import RestBase
-from aioconn.protocols.rest.client import LEFT_ALONE
+from aioconn.protocols.rest.exchange import LEFT_ALONE
 from aioconn.protocols.rest.login import Login
 from aioconn.protocols.rest.requests import Params, Request
 from aioconn.protocols.rest.response import Response

@@ -17,7 +17,7 @@ from aioconn.errors import (
     UsageError,
 )
 from aioconn.home import carry_iterator
-from aioconn.protocols.rest.client import LEFT_ALONE, Answer
+from aioconn.protocols.rest.exchange import LEFT_ALONE, Answer
 from aioconn.protocols.rest.requests import Params
 from aioconn.protocols.restconf import documents
 from aioconn.protocols.restconf.base import Insert, RestconfBase

@@ -20,11 +20,12 @@ USER, PASSWORD = "admin", "web-pass-123"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """Ports of nginx: plain, TLS, TLS with our certificate wanted, TLS as old devices speak it, and one with a
-    certificate for another name. `ca` and `client` are PEM files."""
+    """Ports of nginx: plain, TLS, TLS with HTTP/2, TLS with our certificate wanted, TLS as old devices speak it, and
+    one with a certificate for another name. `ca` and `client` are PEM files."""
 
     plain: int
     tls: int
+    http2: int
     mutual: int
     old: int
     misnamed: int
@@ -34,11 +35,14 @@ class Web:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Jetconf:
-    """Ports of haproxy before jetconf: HTTP and HTTPS with Basic authentication."""
+    """Ports of haproxy before jetconf: HTTP and HTTPS with Basic authentication; and of jetconf itself: HTTP/2 for
+    those who show a certificate. `ca` and `client` are PEM files."""
 
     plain: int
     tls: int
+    direct: int
     ca: Path
+    client: Path
 
 
 def start_nginx(site: Site) -> Web:
@@ -57,6 +61,7 @@ def start_nginx(site: Site) -> Web:
     web = Web(
         plain=free_port(),
         tls=free_port(),
+        http2=free_port(),
         mutual=free_port(),
         old=free_port(),
         misnamed=free_port(),
@@ -80,7 +85,7 @@ def start_nginx(site: Site) -> Web:
     through = f"location / {{ proxy_pass http://127.0.0.1:{behind}; }}"
     (folder / "nginx.conf").write_text(
         f"""
-daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;
+daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log info;
 events {{ worker_connections 512; }}
 http {{
   access_log off; {paths}
@@ -96,6 +101,10 @@ http {{
     location = /big.bin {{ }}
     {through} }}
   server {{ listen 127.0.0.1:{web.tls} ssl; {own} {through} }}
+  server {{ listen 127.0.0.1:{web.http2} ssl http2; {own} keepalive_requests 50; root {folder}/www;
+    client_max_body_size 2m;
+    location = /big.bin {{ }}
+    {through} }}
   server {{ listen 127.0.0.1:{web.mutual} ssl; {own} ssl_client_certificate {folder}/ca.pem; ssl_verify_client on;
     location / {{ return 200 "$ssl_client_s_dn"; }} }}
   server {{ listen 127.0.0.1:{web.old} ssl; {own} ssl_protocols TLSv1.2; ssl_ciphers AES128-SHA:@SECLEVEL=0;
@@ -198,7 +207,13 @@ backend jetconf
 """
     )
     site.start("haproxy", [haproxy, "-db", "-f", f"{folder}/haproxy.cfg"], port=plain)
-    return Jetconf(plain=plain, tls=tls, ca=folder / "ca.pem")
+    return Jetconf(
+        plain=plain,
+        tls=tls,
+        direct=port,
+        ca=folder / "ca.pem",
+        client=folder / "client.pem",
+    )
 
 
 def installed(program: str, packages: str) -> str:

@@ -10,7 +10,9 @@ from typing import Any, ClassVar
 import pytest
 
 from aioconn.conformance import NUMBERS, Conformance, Subject
-from aioconn.lab import Faults, Lab
+from aioconn.lab import Faults, Lab, authority
+from tests.http2_front import Http2Front
+from tests.socks_server import SocksServer
 
 pytestmark = pytest.mark.clock("jumping")
 
@@ -69,6 +71,70 @@ class TestToken(Rest):
 
 class TestCookie(Rest):
     keys: ClassVar[Mapping[str, Any]] = {"login": "nxos"}
+
+
+class TestHttp2(Conformance):
+    @contextlib.asynccontextmanager
+    async def subject(self) -> AsyncIterator[Subject]:
+        async with Lab() as lab:
+            served = await lab.add(
+                "r1", protocols=("http",), password=PASSWORD, faults=Faults(hang_on="never")
+            )
+            async with Http2Front(served.ports["http"]).listening() as front:
+                described = lab.testbed()["devices"]["r1"]
+                path = {
+                    **described["connections"]["rest"],
+                    "scheme": "https",
+                    "port": front.port,
+                    "http2": True,
+                    "fingerprint": authority.identity().fingerprint,
+                }
+                entry = {**described, "connections": {"rest": path}}
+                yield Subject(
+                    entry=entry,
+                    ask=lambda session, number: session.get(f"/api/echo/{number}"),
+                    read=lambda answer: answer.json()["number"],
+                    hang=lambda session, timeout: session.get("/api/never", timeout=timeout),
+                    cut=front.cut,
+                    live=lambda: len(front.connections),
+                    secret=PASSWORD,
+                    denied={
+                        **entry,
+                        "credentials": {"default": {"username": "admin", "password": "wrong-password"}},
+                    },
+                )
+
+    @pytest.mark.clock("real")
+    async def test_on_a_loop_of_its_own(self) -> None:
+        await super().test_on_a_loop_of_its_own()
+
+
+class TestThroughSocks(Conformance):
+    @contextlib.asynccontextmanager
+    async def subject(self) -> AsyncIterator[Subject]:
+        async with Lab() as lab:
+            served = await lab.add(
+                "r1", protocols=("https",), password="lab-password", faults=Faults(hang_on="never")
+            )
+            server: Any = served.servers["https"]
+            async with SocksServer(login=("me", PASSWORD)).listening() as socks:
+                described = lab.testbed()["devices"]["r1"]
+                path = {**described["connections"]["rest"], "http_proxy": socks.url(login=f"me:{PASSWORD}")}
+                denied = {**path, "http_proxy": socks.url(login="me:wrong-password")}
+                yield Subject(
+                    entry={**described, "connections": {"rest": path}},
+                    ask=lambda session, number: session.get(f"/api/echo/{number}"),
+                    read=lambda answer: answer.json()["number"],
+                    hang=lambda session, timeout: session.get("/api/never", timeout=timeout),
+                    cut=served.cut,
+                    live=lambda: server.sessions,
+                    secret=PASSWORD,
+                    denied={**described, "connections": {"rest": denied}},
+                )
+
+    @pytest.mark.clock("real")
+    async def test_on_a_loop_of_its_own(self) -> None:
+        await super().test_on_a_loop_of_its_own()
 
 
 class Commands(Conformance):

@@ -23,8 +23,9 @@ from aioconn.errors import (
     SessionError,
     UsageError,
 )
-from aioconn.lab import Lab, LabDevice
+from aioconn.lab import Lab, LabDevice, authority
 from aioconn.protocols.restconf.connection import RestconfConnection
+from tests.http2_front import Http2Front
 
 INTERFACES = "ietf-interfaces:interfaces"
 LOOPBACK = f"{INTERFACES}/interface[name='Loopback0']"
@@ -35,10 +36,23 @@ async def served(lab: Lab) -> LabDevice:
     return await lab.add("r1", protocols=("http", "ssh"))
 
 
-@pytest.fixture
-async def session(lab: Lab, served: LabDevice) -> AsyncIterator[RestconfConnection]:
-    async with aioconn.load(lab.testbed()) as testbed:
+@pytest.fixture(params=["HTTP/1.1", "HTTP/2"])
+async def session(
+    lab: Lab, served: LabDevice, request: pytest.FixtureRequest
+) -> AsyncIterator[RestconfConnection]:
+    whole = lab.testbed()
+    front = None
+    async with contextlib.AsyncExitStack() as stack:
+        if request.param == "HTTP/2":
+            front = await stack.enter_async_context(Http2Front(served.ports["http"]).listening())
+            shown = authority.identity().fingerprint
+            whole["devices"]["r1"]["connections"]["restconf"].update(
+                scheme="https", port=front.port, fingerprint=shown, http2=True
+            )
+        testbed = await stack.enter_async_context(aioconn.load(whole))
         yield await testbed["r1"].connect(via="restconf")
+        if front is not None:
+            assert len(front.connections) <= 1, "not all over one connection"
 
 
 async def answering(*answers: bytes, **keys: Any) -> tuple[asyncio.Server, aioconn.Device]:
