@@ -7,6 +7,7 @@ This and `carrier` are the modules that know the HTTP library. What it raises be
 from __future__ import annotations
 
 import contextlib
+import io
 import ssl
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ FOR_EVER = (
     86_400.0  # seconds that an idle connection is kept: when it ends is the device's business, or the pool's
 )
 MAX_LINE = 16 * 1024  # of a status line or header
+_PIECEMEAL = 512 * 1024  # bytes of a body
 
 
 class HttpClient(Client[aiohttp.ClientResponse]):
@@ -138,7 +140,7 @@ class HttpClient(Client[aiohttp.ClientResponse]):
                         request.method,
                         URL(request.url, encoded=True),
                         headers=request.headers,
-                        data=request.body,
+                        data=_sent(request.body),
                         allow_redirects=False,
                         ssl=self._tls,
                         server_hostname=self._options.server_name,
@@ -258,3 +260,8 @@ def _first(error: Exception) -> str:
         if str(error).strip()
         else ""
     )
+
+
+def _sent(body: bytes | None) -> bytes | io.BytesIO | None:
+    """A body as the library wants it: a large one in pieces, for it is written in one go otherwise."""
+    return io.BytesIO(body) if body is not None and len(body) > _PIECEMEAL else body

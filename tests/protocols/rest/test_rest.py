@@ -292,6 +292,27 @@ async def test_a_body_that_breaks_off(lab: Lab) -> None:
     assert len((await rest.get("/api/bytes/1000000")).body) == 1_000_000
 
 
+async def test_a_large_body_arrives() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            for _ in range(2):
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                body = await reader.readexactly(length)
+                said = f"{length} {body.count(b'x')} {b'chunked' in head}".encode()
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(said), said))
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    path = {"protocol": "http", "ip": "127.0.0.1", "port": server.sockets[0].getsockname()[1], "probe": None}
+    device = aioconn.Device("r1", connections={"a": path})
+    rest: Any = await device.connect()
+    for size in (1_000_000, 5_000_000):
+        assert (await rest.put("/image", b"x" * size, timeout=25)).text == f"{size} {size} False"
+    await device.destroy_all()
+    server.close()
+
+
 async def test_closing_in_the_middle_of_a_body() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
