@@ -54,6 +54,7 @@ from aioconn.events import Event
 from aioconn.pool import ConnectionPool
 from aioconn.residence import LoopKind
 from aioconn.testbed.device import Device
+from aioconn.wrapping import Call, Proceed
 
 T = TypeVar("T")
 
@@ -310,6 +311,40 @@ class Conformance(ABC):
             await within(device.disconnect())
             await until(lambda: not subject.live(), "the server has a session after the end")
 
+    async def test_wrappers_see_each_service(self) -> None:
+        """Once for each call, on a connection, on a pool, and on a session of a pool; nested calls are none."""
+        async with self._device() as (subject, device):
+            session = await within(device.connect())
+            pool = await within(device.connect(alias="pool", pool_size=1))
+            seen = _Seen()
+            handle = device.wrap(seen)
+            assert await subject.number(session, 1) == 1
+            assert await subject.number(pool, 2) == 2
+            async with pool.acquire() as lent:
+                assert await subject.number(lent, 3) == 3
+                assert len(seen.calls) == 3, f"3 calls, and wrappers saw {seen.calls}"
+                seen.answers = True
+                for called in (session, lent):
+                    await self._call_each(called, type(session), seen)
+            await self._call_each(pool, type(session), seen)
+            handle.unwrap()
+            assert await subject.number(session, 4) == 4
+            assert await subject.number(pool, 5) == 5
+
+    async def _call_each(self, called: Any, kind: type[BaseConnection[Any]], seen: _Seen) -> None:
+        for name in kind.services:
+            seen.calls.clear()
+            function = getattr(called, name)
+            answer = await within(function(*_placeholders(function)))
+            assert answer is seen, f"{name} gives {answer!r}, and not what the wrapper answers"
+            assert seen.calls == [name]
+        for name in kind.streams:
+            seen.calls.clear()
+            function = getattr(called, name)
+            pieces = [piece async for piece in function(*_placeholders(function))]
+            assert pieces == [seen], f"{name} gives {pieces!r}, and not what the wrapper answers"
+            assert seen.calls == [name]
+
     # ------------------------------------------------------------------ what the tests stand on
 
     @contextlib.asynccontextmanager
@@ -327,6 +362,35 @@ class Conformance(ABC):
             session = await within(device.connect())
             assert isinstance(session, BaseConnection)
             yield subject, session
+
+
+class _Seen:
+    """A wrapper that notes what it sees, and `answers` itself, with itself, or goes on."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+        self.answers = False
+
+    def applies(self, connection: Any, service: str) -> bool:
+        return True
+
+    async def call(self, call: Call, proceed: Proceed) -> Any:
+        self.calls.append(call.service)
+        return self if self.answers else await proceed(call)
+
+    async def stream(self, call: Call, proceed: Callable[..., AsyncIterator[Any]]) -> AsyncIterator[Any]:
+        self.calls.append(call.service)
+        if self.answers:
+            yield self
+            return
+        async for piece in proceed(call):
+            yield piece
+
+
+def _placeholders(function: Callable[..., Any]) -> list[str]:
+    """Something for each argument that must be given."""
+    parameters = inspect.signature(function).parameters.values()
+    return ["x" for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
 
 
 async def within(work: Awaitable[T]) -> T:

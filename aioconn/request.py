@@ -19,6 +19,7 @@ from aioconn.policy import (
     IDLE_TIMEOUT,
     LIFETIME,
 )
+from aioconn.wrapping import Wrappers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,4 +65,5 @@ class Request:
     platform: Any = None
     listeners: Listeners = field(default_factory=Listeners)
     environment: Environment = field(default_factory=Alone)
+    wrappers: Wrappers = field(default_factory=Wrappers)
     pooled: bool = False

@@ -4,10 +4,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
 from aioconn.errors import (
     AioconnError,
@@ -18,9 +19,10 @@ from aioconn.errors import (
     SessionClosed,
 )
 from aioconn.events import ServiceFinished, ServiceStarted
-from aioconn.home import carry
+from aioconn.home import carry, carry_iterator
 from aioconn.life import Life, O_co, State
 from aioconn.request import Request
+from aioconn.wrapping import let_through, letting_through
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -70,8 +72,15 @@ def pipelined(
 
 def streaming(function: F) -> F:
     """Mark an asynchronous generator method that takes its own turn, so that pools offer it too."""
-    function.__aioconn_service__ = "stream"  # type: ignore[attr-defined]
-    return function
+
+    @functools.wraps(function)
+    def stream(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+        if self._wrappers.layers:
+            return self._stream_wrapped(function, args, kwargs)
+        return function(self, *args, **kwargs)
+
+    stream.__aioconn_service__ = "stream"  # type: ignore[attr-defined]
+    return cast(F, stream)
 
 
 class Serving(Life[O_co]):
@@ -93,6 +102,7 @@ class Serving(Life[O_co]):
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         self._exclusivity = request.environment.exclusivity
+        self._wrappers = request.wrappers
         self._turn_task: asyncio.Task[Any] | None = None
         self._together: set[asyncio.Task[Any] | None] = set()  # the pipelined calls under way
 
@@ -109,12 +119,17 @@ class Serving(Life[O_co]):
         kwargs: Mapping[str, Any],
         *,
         together: bool = False,
+        wrapped: bool = False,
     ) -> R:
         if (self._turn_task is not None or self._together) and self._is_inside():
             return await function(self, *args, **kwargs)
         self._check_usable()
         if self._loop is not asyncio.get_running_loop():
-            return await carry(self._home(), self._serve, function, args, kwargs, together=together)
+            return await carry(
+                self._home(), self._serve, function, args, kwargs, together=together, wrapped=wrapped
+            )
+        if self._wrappers.layers and not wrapped:
+            return await self._serve_wrapped(function, args, kwargs, together)
         limit = kwargs.get("timeout")
         timeout: float = self._options.timeout if limit is None else limit
         name = function.__name__
@@ -174,6 +189,60 @@ class Serving(Life[O_co]):
                 exclusivity.leave()
             if self.listeners:
                 self._emit_finished(name, args, time.monotonic() - started, failure)
+
+    async def _serve_wrapped(
+        self,
+        function: Callable[..., Awaitable[R]],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        together: bool,
+    ) -> R:
+        """Through the wrappers, unless it is a part of another call: a pool's, or one of the class itself."""
+
+        def go(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Awaitable[R]:
+            return self._serve(function, args, kwargs, together=together, wrapped=True)
+
+        name = function.__name__
+        if name.startswith("_") or let_through(self._request):
+            return await go(args, kwargs)
+        return cast(R, await self._wrappers.around(self, name, function, args, kwargs, go))
+
+    def _is_to_be_wrapped(self) -> bool:
+        """For what stands around a service and is a part of it: whether the wrappers come first, see `_wrapped`."""
+        if not self._wrappers.layers or let_through(self._request):
+            return False
+        return not ((self._turn_task is not None or self._together) and self._is_inside())
+
+    async def _wrapped(
+        self,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        limit: float,
+        work: Callable[..., Awaitable[R]],
+    ) -> R:
+        """Through the wrappers, at home; then `work(self, ...)`, which finds itself let through."""
+        self._check_usable()
+        if self._loop is not asyncio.get_running_loop():
+            return await carry(self._home(), self._wrapped, function, args, kwargs, limit, work)
+
+        async def go(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            return await letting_through(self._request, functools.partial(work, self, *args, **kwargs))
+
+        around = self._wrappers.around
+        result = await around(self, function.__name__, function, args, kwargs, go, limit=limit)
+        return cast(R, result)
+
+    async def _stream_wrapped(
+        self, function: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> AsyncIterator[Any]:
+        self._check_usable()
+        around = self._wrappers.stream_around
+        async with contextlib.aclosing(
+            carry_iterator(self._home(), around, self, function.__name__, function, args, kwargs)
+        ) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def _serve_in_turn(
         self, function: Callable[..., Awaitable[R]], args: tuple[Any, ...], kwargs: Mapping[str, Any]

@@ -192,6 +192,13 @@ class Odd(Echo):
         return lambda: word
 
 
+class PastWrappers(Echo):
+    async def shout(self, word: str, *, timeout: float | None = None) -> str:
+        return await self._line(word.upper())
+
+    shout.__aioconn_service__ = "call"  # type: ignore[attr-defined]
+
+
 class TestEcho(Conformance):
     kind: ClassVar[type[Echo]] = Echo
 
@@ -235,6 +242,7 @@ class TestEcho(Conformance):
         (WithoutDeadline, "test_every_service_takes_a_deadline"),
         (Stubborn, "test_closing_ends_the_call_under_way"),
         (Odd, "test_an_answer_is_a_plain_value"),
+        (PastWrappers, "test_wrappers_see_each_service"),
     ],
 )
 async def test_a_broken_promise_is_noticed(broken: type[Echo], test: str) -> None:
