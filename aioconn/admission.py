@@ -37,6 +37,10 @@ class Needs(Protocol):
         """The path may be tried again, or may not."""
         ...
 
+    def device_gone(self, connection: Connection, error: BaseException) -> None:
+        """All sessions but this one are lost."""
+        ...
+
     async def jump(self, connection: Connection) -> Any:
         """The link through which the connection's path goes, or None."""
         ...
@@ -63,7 +67,6 @@ class Admission:
         self.exclusivity = Exclusivity(device)
         self.configures = ConfigureOrder(device)
         self.links = Links(device, on_room=self._reconsider)
-        self._random = random.Random()
         self._breakers: dict[str, Breaker] = {}
         self._trying: set[Connection] = set()
         self._outcomes: dict[str, list[asyncio.Future[None]]] = {}
@@ -76,6 +79,11 @@ class Admission:
     def home(self) -> asyncio.AbstractEventLoop | None:
         """The loop that the device lives on now."""
         return self._needs.loop
+
+    @property
+    def whole(self) -> Exclusivity:
+        """Who may work on the device now."""
+        return self.exclusivity
 
     # ------------------------------------------------------------------ places
 
@@ -242,7 +250,7 @@ class Admission:
         """What the attempts on a path have come to."""
         if (found := self._breakers.get(path)) is None:
             told = functools.partial(self._reset, path)
-            found = self._breakers[path] = Breaker(self._random, on_reset=told)
+            found = self._breakers[path] = Breaker(random.Random(), on_reset=told)
         return found
 
     def _reset(self, path: str) -> None:
@@ -284,6 +292,16 @@ class Admission:
         """The other side ended a session `lived` seconds after it was opened."""
         if self.breaker(connection.via).lost(self._now(), error, lived=lived):
             self._changed(connection.via)
+
+    def device_gone(self, connection: Connection, error: BaseException) -> None:
+        """The device ends everything that it has open."""
+        self._needs.device_gone(connection, error)
+        self.links.abort()
+
+    def device_back(self) -> None:
+        """It can be reached again: what it was not reached for meanwhile is forgotten."""
+        for breaker in list(self._breakers.values()):
+            breaker.reset()
 
     def attempt(self, connection: Connection) -> bool:
         """Begin an attempt, if the path may be tried now."""

@@ -25,6 +25,11 @@ class Environment(Protocol):
         ...
 
     @property
+    def whole(self) -> Exclusivity | None:
+        """The same for what needs the device for itself, also where a pool keeps the order among its own calls."""
+        ...
+
+    @property
     def configures(self) -> ConfigureOrder | None:
         """The order among those who configure the device."""
         ...
@@ -74,6 +79,14 @@ class Environment(Protocol):
         """The other side ended a session `lived` seconds after it was opened."""
         ...
 
+    def device_gone(self, connection: Any, error: BaseException) -> None:
+        """The device ends everything that it has open: all other sessions are lost, noticed or not."""
+        ...
+
+    def device_back(self) -> None:
+        """It can be reached again, and what its paths have suffered is over."""
+        ...
+
     async def await_attempt(self, connection: Any, until: float) -> None:
         """Wait until the path may be tried. Raises CircuitOpen at once if that is not before `until` (loop time)."""
         ...
@@ -92,6 +105,7 @@ class Alone:
 
     home: asyncio.AbstractEventLoop | None = None
     exclusivity = None
+    whole = None
     configures = None
     links = None
 
@@ -117,6 +131,10 @@ class Alone:
     def attempted(self, connection: Any, error: BaseException | None) -> None: ...
 
     def lost(self, connection: Any, error: BaseException, lived: float) -> None: ...
+
+    def device_gone(self, connection: Any, error: BaseException) -> None: ...
+
+    def device_back(self) -> None: ...
 
     async def await_attempt(self, connection: Any, until: float) -> None: ...
 
@@ -168,6 +186,10 @@ class Inside:
         return self._outer.home
 
     @property
+    def whole(self) -> Any:
+        return self._outer.exclusivity
+
+    @property
     def configures(self) -> Any:
         return self._outer.configures
 
@@ -205,6 +227,12 @@ class Inside:
 
     def lost(self, connection: Any, error: BaseException, lived: float) -> None:
         self._outer.lost(connection, error, lived)
+
+    def device_gone(self, connection: Any, error: BaseException) -> None:
+        self._outer.device_gone(connection, error)
+
+    def device_back(self) -> None:
+        self._outer.device_back()
 
     async def await_attempt(self, connection: Any, until: float) -> None:
         await self._outer.await_attempt(connection, until)

@@ -10,6 +10,7 @@ AioconnError
 │   ├── UnknownDevice
 │   ├── UnknownPath
 │   ├── UnknownClass
+│   ├── UnknownWrapper         a service wrapper that cannot be loaded; names where it is declared
 │   ├── UnknownPlatform
 │   ├── UnknownMode
 │   ├── InvalidOption          unknown name, wrong type or out of range
@@ -45,8 +46,10 @@ AioconnError
 ├── BrokerRefused              the process that holds the sessions does not let this one in
 ├── BadFrame                   what another process sent is no frame, or no value, of ours
 ├── RemoteError                an error of another process whose type is not known here
+├── WrapperFailed              a service wrapper raised something of its own
 └── CommandError
     ├── CommandRejected        the device refused the command
+    ├── CommandFailed          it took the command, and says that nothing came of it
     ├── CommandTimeout         also a TimeoutError
     ├── ModeNotReached         the way into or out of a mode failed
     ├── NotCapable             the device does not announce what the service needs
@@ -145,12 +148,29 @@ def shorten(text: str, limit: int = 200) -> str:
     return text if len(text) <= limit else "..." + text[3 - limit :]
 
 
+_NAME_LIMIT = 100  # characters; what is longer is no slip of anything, and takes long to compare
+
+
+def likeliest(name: str, known: Iterable[str], cutoff: float) -> str | None:
+    """The one of `known` that is as near to `name` as `cutoff` (1.0: the same but for the case), and the nearest.
+
+    Of several that are near it is the one with the same letters: `iosex` is iosxe rather than iosxr.
+    """
+    lowered = {other.lower(): other for other in known}
+    wanted = name.lower()
+    if len(wanted) > _NAME_LIMIT:
+        return None
+    close = difflib.get_close_matches(wanted, lowered, n=3, cutoff=cutoff)
+    letters = sorted(wanted)
+    best = next((one for one in close if sorted(one) == letters), close[0] if close else None)
+    return None if best is None else lowered[best]
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names what the writer of `name` most likely meant, else what there is."""
     names = sorted(map(str, known))
-    lowered = {known_name.lower(): known_name for known_name in names}
-    if close := difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6):
-        return f"did you mean {lowered[close[0]]!r}?"
+    if (meant := likeliest(str(name), names, 0.6)) is not None:
+        return f"did you mean {meant!r}?"
     if not names:
         return "there is none"
     listed = ", ".join(names[:12]) + (f", ... ({len(names)} in all)" if len(names) > 12 else "")
@@ -214,6 +234,15 @@ class UnknownPath(UsageError):
 
 class UnknownClass(UsageError):
     """No connection class for this protocol, or `class:` cannot be loaded."""
+
+
+class UnknownWrapper(UsageError):
+    """A service wrapper cannot be loaded, made or attached. `origin` (`file:line`, or the entry point of a package) and
+    `key` say where `wrapper`, its dotted path, is declared."""
+
+    wrapper: str = ""
+    origin: str = ""
+    key: str = ""
 
 
 class UnknownPlatform(UsageError):
@@ -372,6 +401,14 @@ class RemoteError(AioconnError):
     type_name: str = ""
 
 
+class WrapperFailed(AioconnError):
+    """`wrapper`, which stands around `service`, raised what is neither an AioconnError nor what the service raised: the
+    cause. Whether the service was called before is not said."""
+
+    wrapper: str = ""
+    service: str = ""
+
+
 class LimitReached(AioconnError):
     """The device's budget of sessions or logins is spent, and none came free in time."""
 
@@ -393,6 +430,15 @@ class CommandError(AioconnError):
 
 class CommandRejected(CommandError):
     """The device refused. `output` is its whole answer, `line` the offending one, `command` what was sent."""
+
+    output: str = ""
+    line: str = ""
+    command: str = ""
+
+
+class CommandFailed(CommandError):
+    """The device took the command, and what it says means that it failed: a ping without an answer, a file that was not
+    copied. `output` is its whole answer, `line` the one that tells, `command` what was sent."""
 
     output: str = ""
     line: str = ""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from aioconn import options as option_sets
 from aioconn.credentials import Credentials
-from aioconn.errors import ConnectTimeout, MissingValue
-from aioconn.path import Path
+from aioconn.errors import AuthenticationFailed, ConnectTimeout, HostUnknown, HostUnreachable, MissingValue
+from aioconn.path import Path, Ways
 from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.request import BaseOptions
 from aioconn.transport.base import Progress
@@ -59,24 +59,33 @@ class JumpLink:
         from aioconn.protocols.cli_options import CliOptions
         from aioconn.transport.ssh import SshLink as Link
 
-        host = path.address
-        if not host:
-            raise MissingValue("the path has no host", device=self._device, path=path.name)
         options = option_sets.build(CliOptions, path, {}, device=self._device)
         assert isinstance(options, BaseOptions)
-        progress = Progress()
+        progress, ways, loop = Progress(), Ways(path), asyncio.get_running_loop()
+        ways.begin()
         try:
-            async with asyncio.timeout(options.connect_timeout):
-                return await Link.open(
-                    host,
-                    path.port_number or 22,
-                    device=self._device,
-                    path=path.name,
-                    credential=credentials.get("ssh", path.name),
-                    options=options,
-                    tunnel=tunnel,
-                    progress=progress,
-                )
+            async with asyncio.timeout(options.connect_timeout) as deadline:
+                while True:
+                    way = ways.current
+                    if not (host := way.address):
+                        raise MissingValue("the path has no host", device=self._device, path=path.name)
+                    try:
+                        async with asyncio.timeout_at(ways.share(loop.time(), deadline.when())):
+                            return await Link.open(
+                                host,
+                                path.port_number or 22,
+                                device=self._device,
+                                path=path.name,
+                                credential=credentials.logging_in(way.login, way.user).login(
+                                    "ssh", path.name
+                                ),
+                                options=options,
+                                tunnel=tunnel,
+                                progress=progress,
+                            )
+                    except (AuthenticationFailed, HostUnknown, HostUnreachable, TimeoutError) as error:
+                        if not ways.follow(error):
+                            raise
         except TimeoutError:
             raise ConnectTimeout(
                 f"no link to the jump host within {options.connect_timeout:g} s",
@@ -84,6 +93,13 @@ class JumpLink:
                 path=path.name,
                 phase=progress.phase,
             ) from None
+
+    def abort(self) -> None:
+        """End the link now: the device behind it has gone. Those who need one open another."""
+        links = list(self._links.values())
+        self._links.clear()
+        for link in links:
+            link.abort()
 
     async def close(self) -> None:
         """Close the link, politely for a moment, then at once; also when cancelled."""

@@ -15,6 +15,7 @@ from aioconn.connection import BaseConnection
 from aioconn.errors import UsedAfterRelease
 from aioconn.exclusive import Caller, Hold, here
 from aioconn.gate import Member
+from aioconn.home import running_loop
 
 C = TypeVar("C", bound=BaseConnection[Any])
 
@@ -71,8 +72,10 @@ class Lease(Generic[C]):
                 path=session.via,
                 hint="use it inside its block, or acquire() another one",
             )
-        if not self.shared and asyncio.current_task() is not self.task:
-            self.shared = True
+        if (
+            not self.shared and (loop := running_loop()) is not None
+        ):  # a thread without one asks for properties
+            self.shared = asyncio.current_task(loop) is not self.task
         return self._member.session
 
     def release(self) -> None:

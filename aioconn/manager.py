@@ -19,6 +19,7 @@ from aioconn.admission import Admission
 from aioconn.breaker import Breaker
 from aioconn.connection import BaseConnection, State
 from aioconn.credentials import Credentials
+from aioconn.declaration import Loader
 from aioconn.errors import (
     AliasInUse,
     ConnectError,
@@ -40,6 +41,7 @@ from aioconn.pool import ConnectionPool, pool_type
 from aioconn.protocols.registry import class_for
 from aioconn.request import Request
 from aioconn.residence import LoopKind, Residence, undisturbed
+from aioconn.wrapping import Wrapper, Wrappers, Wrapping
 
 DEFAULT_ALIAS = "default"
 CLI_PROTOCOLS = ("ssh", "telnet", "command")
@@ -113,12 +115,18 @@ class ConnectionManager:
         defaults: Defaults | None = None,
         limits: Limits | None = None,
         loop: LoopKind = "caller",
+        wrappers: Sequence[Loader] = (),
     ) -> None:
         self._device = weakref.ref(device)
         self._name = device.name
         self._defaults = defaults or Defaults()
         self._admission = Admission(device.name, limits or Limits(), self, device.listeners)
         self._residence = Residence(device.name, loop)
+        self._wrappers = Wrappers(device.name)
+        self._wrappers.expect(wrappers)
+        for path in device.paths.values():
+            if path.wrappers:
+                self._wrappers.expect(map(Loader, path.wrappers), via=path.name)
         self._connections: dict[str, Connection] = {}
         self._fingerprints: dict[str, tuple[Any, ...]] = {}
         self._openings: dict[str, _Opening] = {}
@@ -212,6 +220,16 @@ class ConnectionManager:
     def __repr__(self) -> str:
         numbers = self.statistics()
         return f"<ConnectionManager {self._name} {numbers['connected']}/{numbers['connections']} connected>"
+
+    # ------------------------------------------------------------------ wrappers
+
+    def wrap(self, wrapper: Wrapper, *, order: int | None = None) -> Wrapping:
+        """Let the calls of this device's services, over all its connections and pools, go through `wrapper`.
+
+        The one with the lowest `order` (else its attribute `order`, else 0) is the outermost, among equals the one that
+        was attached first. Those that begin from now on are concerned, until `unwrap()` of what this returns.
+        """
+        return Wrapping(wrapper, [(self._wrappers, self._wrappers.attach(wrapper, order))])
 
     # ------------------------------------------------------------------ making
 
@@ -380,6 +398,7 @@ class ConnectionManager:
     ) -> tuple[Connection, tuple[Any, ...]]:
         device = self.device
         kind = self._class(path, cls)
+        self._wrappers.complete(path.name)
         merged = {**self._defaults.arguments, **arguments}
         request = Request(
             device=self._name,
@@ -390,6 +409,7 @@ class ConnectionManager:
             platform=device.platform_hint,
             listeners=device.listeners,
             environment=self._admission,
+            wrappers=self._wrappers,
         )
         size, wait = pooling
         fingerprint = (kind, path.name, size, wait, tuple(sorted(merged.items(), key=lambda item: item[0])))
@@ -593,6 +613,15 @@ class ConnectionManager:
             if not idle:
                 return
             min(idle, key=lambda entry: entry[:2])[2].give_up_idle()
+
+    def device_gone(self, connection: BaseConnection[Any], error: BaseException) -> None:
+        """For whoever has had the device restarted: all sessions but his are lost, also those that have not noticed."""
+        for other in list(self._connections.values()):
+            if isinstance(other, ConnectionPool):
+                other.lose_all(connection, error)
+            elif other is not connection:
+                other._lost(error)
+        self._jump.abort()
 
     def path_changed(self, path: str) -> None:
         for pool in self._pools():

@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import functools
 import weakref
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
 
 from aioconn.connection import BaseConnection, State
@@ -33,14 +34,16 @@ from aioconn.home import call_at_home, carry, carry_acquiring, carry_iterator
 from aioconn.lease import Acquisition, Lease, lease_type
 from aioconn.path import Path
 from aioconn.policy import POOL_TIMEOUT
+from aioconn.protocols.lasting import Lasting, alone
 from aioconn.request import BaseOptions, Request
 from aioconn.residence import home_of, home_to_open_at
 from aioconn.results import Output
 from aioconn.sessions import Sessions
 from aioconn.waiting import Waiting
+from aioconn.wrapping import let_through, letting_through
 
 if TYPE_CHECKING:
-    from aioconn.credentials import Secret
+    from aioconn.protocols.statements import Replies
 
 C = TypeVar("C", bound=BaseConnection[Any])
 
@@ -74,6 +77,7 @@ class ConnectionPool(Generic[C]):
         self.timeout = timeout or None
         self._environment = environment
         self._request = dataclasses.replace(request, pooled=True, environment=Inside(environment, self._left))
+        self._wrappers = request.wrappers
         self._sessions: Sessions[C] = Sessions(kind, self._request, environment, size)
         self._waiting = Waiting(self._sessions, environment)
         self._gate = self._sessions.gate
@@ -370,7 +374,7 @@ class ConnectionPool(Generic[C]):
         *,
         timeout: float | None = None,
         check: bool | None = None,
-        reply: Mapping[str, str | Secret] | None = None,
+        reply: Replies | None = None,
         mode: str | None = None,
         confirm: Literal["prompt", "probe"] | None = None,
         idempotent: bool = False,
@@ -383,7 +387,7 @@ class ConnectionPool(Generic[C]):
         *,
         timeout: float | None = None,
         check: bool | None = None,
-        reply: Mapping[str, str | Secret] | None = None,
+        reply: Replies | None = None,
         mode: str | None = None,
         confirm: Literal["prompt", "probe"] | None = None,
         idempotent: bool = False,
@@ -401,7 +405,7 @@ class ConnectionPool(Generic[C]):
         *,
         timeout: float | None = None,
         check: bool | None = None,
-        reply: Mapping[str, str | Secret] | None = None,
+        reply: Replies | None = None,
         commit: bool = True,
         exclusive: bool = True,
     ) -> Output:
@@ -418,6 +422,9 @@ class ConnectionPool(Generic[C]):
                 exclusive=exclusive,
             )
         keys = {"check": check, "reply": reply, "commit": commit, "exclusive": exclusive}
+        if self._wrappers.layers and "configure" in self._offered and not let_through(self._request):
+            result: Output = await self._call_wrapped("configure", self.configure, (lines,), keys, timeout)
+            return result
         exclusivity = self._environment.exclusivity
         order = self._environment.configures if exclusive else None
         # Who is inside a hold may have a session already, for which somebody in the queue waits: he does not queue.
@@ -467,6 +474,9 @@ class ConnectionPool(Generic[C]):
             and (home := self._home()) is not running
         ):
             return await carry(home, self._call, name, args, keys, timeout)
+        if self._wrappers.layers and not let_through(self._request):
+            work = functools.partial(self._call_through, name)
+            return await self._call_wrapped(name, work, args, keys, timeout)
         limit = left = self.options.timeout if timeout is None else timeout
         now = sessions.now()
         until = now + limit
@@ -501,6 +511,28 @@ class ConnectionPool(Generic[C]):
             if exclusivity is not None:
                 exclusivity.leave()
 
+    async def _call_wrapped(
+        self,
+        name: str,
+        work: Callable[..., Awaitable[Any]],
+        args: tuple[Any, ...],
+        keys: Mapping[str, Any],
+        timeout: float | None,
+        limit: float | None = None,
+    ) -> Any:
+        """The same through the wrappers, which do not see it again on the session that it goes to."""
+
+        async def go(args: tuple[Any, ...], keys: Mapping[str, Any]) -> Any:
+            return await letting_through(self._request, functools.partial(work, *args, **keys))
+
+        keys = {**keys, "timeout": timeout}
+        model = self._sessions.model
+        function = self._offered[name]
+        return await self._wrappers.around(self, name, function, args, keys, go, like=model, limit=limit)
+
+    async def _call_through(self, name: str, *args: Any, timeout: float | None = None, **keys: Any) -> Any:
+        return await self._call(name, args, keys, timeout)
+
     async def _stream(
         self, name: str, args: tuple[Any, ...], keys: Mapping[str, Any]
     ) -> AsyncGenerator[Any, None]:
@@ -519,6 +551,12 @@ class ConnectionPool(Generic[C]):
         """Close the session that has been idle longest, for another group's sake."""
         if self._sessions.loop is not None:
             self._sessions.give_up_idle()
+
+    def lose_all(self, spared: Any, error: BaseException) -> None:
+        """The device has gone, and with it all sessions but `spared`; called at home."""
+        for member in list(self._gate.members):
+            if member.session is not spared:
+                member.session._lost(error)
 
     def path_changed(self) -> None:
         """The path may be tried again, or may not."""
@@ -575,17 +613,47 @@ def pool_type(kind: type[C]) -> type[ConnectionPool[C]]:
     for name in kind.streams:
         if not hasattr(ConnectionPool, name):
             offered[name] = _offer_stream(name, getattr(kind, name))
+    for name in dir(kind):
+        if getattr(getattr(kind, name, None), "__aioconn_service__", None) == "block":
+            offered[name] = _offer_block(name, getattr(kind, name))
     return type(f"{kind.__name__}Pool", (ConnectionPool,), offered)
 
 
 def _offer(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    lasting: Lasting | None = getattr(original, "__aioconn_lasting__", None)
+
     @functools.wraps(original)
     async def call(
         self: ConnectionPool[Any], /, *args: Any, timeout: float | None = None, **keys: Any
     ) -> Any:
+        if lasting is not None:
+            if self._wrappers.layers and not let_through(self._request):
+                if (home := self._home()) is not asyncio.get_running_loop():
+                    return await carry(home, call, self, *args, timeout=timeout, **keys)
+                work = functools.partial(call, self)
+                return await self._call_wrapped(name, work, args, keys, timeout, lasting.seconds)
+            timeout = lasting.seconds if timeout is None else timeout
+            if lasting.alone and (whole := self._environment.exclusivity) is not None:
+                work = functools.partial(self._call, name, args, keys)
+                return await alone(self.device, whole, self._home, timeout, work)
         return await self._call(name, args, keys, timeout)
 
     return call
+
+
+def _offer_block(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """What is to be entered, on a session that is lent for that long."""
+
+    @contextlib.asynccontextmanager
+    @functools.wraps(original)
+    async def block(self: ConnectionPool[Any], /, *args: Any, **keys: Any) -> AsyncIterator[Any]:
+        async with (
+            self.acquire(timeout=keys.get("timeout")) as session,
+            getattr(session, name)(*args, **keys),
+        ):
+            yield session
+
+    return block
 
 
 def _offer_stream(name: str, original: Callable[..., Any]) -> Callable[..., Any]:

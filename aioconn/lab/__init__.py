@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from aioconn.lab.lab import Lab as Lab
     from aioconn.lab.personality import Personality as Personality
     from aioconn.lab.proxy import Proxy as Proxy
+    from aioconn.lab.threaded import ThreadedLab as ThreadedLab
     from aioconn.lab.weather import Ending as Ending
     from aioconn.lab.weather import Weather as Weather
     from aioconn.lab.weather import storm as storm
 
-__all__ = ["Ending", "Faults", "Lab", "LabDevice", "Personality", "Proxy", "Weather", "storm"]
+__all__ = ["Ending", "Faults", "Lab", "LabDevice", "Personality", "Proxy", "ThreadedLab", "Weather", "storm"]
 
 _HOMES = {
     "Ending": "weather",
@@ -33,6 +34,7 @@ _HOMES = {
     "LabDevice": "device",
     "Personality": "personality",
     "Proxy": "proxy",
+    "ThreadedLab": "threaded",
     "Weather": "weather",
     "storm": "weather",
 }

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -18,8 +19,12 @@ from aioconn.lab.personality import Personality
 
 if TYPE_CHECKING:
     from aioconn.lab.data import DataStore
+    from aioconn.lab.dialects.base import Dialect
     from aioconn.lab.player import Wire
     from aioconn.lab.servers import Server
+
+
+FILES = {"running-config": 4096, "startup-config": 4096, "flash:image.bin": 65536, "notes.txt": 512}
 
 
 class Entry(NamedTuple):
@@ -69,6 +74,9 @@ class LabDevice:
         rows: int | None = None,
         ssh_auth: Sequence[str] = ("publickey", "password", "keyboard-interactive"),
         forwards: bool = False,
+        boot: float = 0.2,
+        vanishes: bool = False,
+        unreachable: Sequence[str] = ("198.51.100.0/24",),
     ) -> None:
         self.name = name
         self.personality = personality
@@ -88,6 +96,17 @@ class LabDevice:
         self.negotiates = negotiates
         self.ssh_auth = tuple(ssh_auth)
         self.forwards = forwards
+        self.boot = boot
+        self.vanishes = vanishes
+        self.away = False  # it is starting: nobody can connect
+        self.boots = 1
+        self.on_restart: Callable[[], None] = lambda: None
+        """What switches it off and on again; the lab's."""
+        self.files: dict[str, int] = dict(FILES)  # and their sizes
+        self._unreachable = [ipaddress.ip_network(network) for network in unreachable]
+        self._saved = 0  # the version that it starts with
+        self._startup: ConfigTree | None = None
+        self._dialects: dict[str, Dialect] = {}
         self.routes = routes
         self.rows = personality.pager.rows if rows is None else rows
         self.ports: dict[str, int] = {}  # by protocol
@@ -136,6 +155,23 @@ class LabDevice:
     @property
     def banner(self) -> str:
         return self.faults.banner if self.faults.banner is not None else self._banner
+
+    def dialect_of(self, mode: str) -> Dialect:
+        """How one of its modes behaves: as the rest, or as a shell below does."""
+        name = self.personality.modes[mode].dialect
+        if not name:
+            return self.dialect
+        if name not in self._dialects:
+            self._dialects[name] = load_dialect(name)
+        return self._dialects[name]
+
+    def reaches(self, address: str) -> bool:
+        """Whether somebody answers there; what is no address is the name of somebody who does."""
+        try:
+            wanted = ipaddress.ip_address(address)
+        except ValueError:
+            return True
+        return not any(wanted in network for network in self._unreachable)
 
     @property
     def limit(self) -> int | None:
@@ -204,6 +240,50 @@ class LabDevice:
         else:
             self._config = configuration
         self._changed()
+
+    @property
+    def modified(self) -> bool:
+        """Whether a restart would lose what was configured."""
+        return self.dialect.forgets and self.version != self._saved
+
+    def save(self) -> None:
+        """Keep the configuration for the next start."""
+        self._startup = self.config.copy() if self.dialect.forgets else None
+        self._saved = self.version
+
+    def restart(self) -> None:
+        """Go down with all that is open, and come back after `boot` seconds with the configuration that was saved.
+
+        One that `vanishes` tells nobody: its connections stay open, and silent. So does the line of a console, which
+        shows how it starts.
+        """
+        from aioconn.lab.player import Player
+
+        self.away = True
+        self.boots += 1
+        if self.modified:
+            self._config = self._startup.copy() if self._startup is not None else None
+            self._changed()
+            self._saved = self.version
+        self._candidate = None
+        self.on_restart()
+        players = [player for player in self.players if isinstance(player, Player)]
+        if self.vanishes:
+            for player in players:
+                player.lost()
+            return
+        for server in self.servers.values():
+            server.cut()
+        staying = [player for player in players if player.wire.stays]
+        lines: list[Wire] = [player.wire for player in staying]
+        for session in list(self.players):
+            if session not in staying:
+                session.end()
+        for connection in list(self.connections):
+            if connection not in lines:
+                connection.finish(reset=False)
+        for player in staying:
+            player.restart()
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` after every change of the configuration. Calling what this returns ends it."""

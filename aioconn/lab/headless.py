@@ -43,7 +43,7 @@ class Headless:
         text = said.decode("utf-8", "replace").replace("\r\n", "\n")
         if echo != "none":
             text = text.partition("\n")[2]
-        prompt = self._device.dialect.prompt(shell).replace("\r\n", "\n")
+        prompt = shell.dialect.prompt(shell).replace("\r\n", "\n")
         text = text.removesuffix(prompt).removesuffix("\n" + prompt.lstrip("\n"))
         refused = next((line for line in text.splitlines() if line.lstrip().startswith("%")), None)
         if refused is not None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from aioconn.lab import servers
 from aioconn.lab.device import LabDevice
 from aioconn.lab.faults import NO_FAULTS, Faults
 from aioconn.lab.personality import load as load_personality
-from aioconn.lab.telnet import TelnetSession
+from aioconn.lab.telnet import TelnetSession, hard_reset
 
 if TYPE_CHECKING:
     from aioconn.lab.ssh import SshServer
@@ -28,6 +29,13 @@ TURNS = 20  # of the loop, more than any transport needs to tell its end
 CLOSING = 10.0  # seconds for the servers of other protocols to end
 # Turns of the loop from accept() to a protocol that is told of its connection.
 ACCEPTING = 4
+
+
+class Nobody(asyncio.Protocol):
+    """A connection to a device that is down: reset at once."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        hard_reset(transport)
 
 
 class Lab:
@@ -43,6 +51,7 @@ class Lab:
         self._listeners: dict[str, list[asyncio.Server]] = {}
         self._ssh: SshServer | None = None
         self._ssh_lock = asyncio.Lock()
+        self._starting: dict[str, asyncio.TimerHandle] = {}  # devices that are down, until they are back
         self._closing: set[asyncio.Task[None]] = set()  # servers of devices that were removed
         self._running = False
 
@@ -123,6 +132,9 @@ class Lab:
         authorized_key: str | None = None,
         ssh_auth: Sequence[str] = ("publickey", "password", "keyboard-interactive"),
         forwards: bool = False,
+        boot: float = 0.2,
+        vanishes: bool = False,
+        unreachable: Sequence[str] = ("198.51.100.0/24",),
     ) -> LabDevice:
         """Put a device into the running lab; it can be reached when this returns.
 
@@ -135,7 +147,9 @@ class Lab:
         Return is pressed; `negotiates` offers and asks telnet options. `echo` is "reader" (when the device
         reads), "typing" (at once, as a plain tty), "both" (a tty with a line editor: what is typed ahead
         appears twice) or "none"; `interrupt` (Ctrl-C) "works", "ignored" or "prompt" (one prompt too many).
-        `routes` is the length of the routing table, `rows` that of a page (0: no paging).
+        `routes` is the length of the routing table, `rows` that of a page (0: no paging). A device that is told to
+        reload refuses connections for `boot` seconds; one that `vanishes` leaves its old ones open, and silent. Nobody
+        answers a ping in the networks `unreachable`.
         """
         if not self._running:
             raise UsageError(
@@ -168,7 +182,11 @@ class Lab:
             rows=rows,
             ssh_auth=ssh_auth,
             forwards=forwards,
+            boot=boot,
+            vanishes=vanishes,
+            unreachable=unreachable,
         )
+        device.on_restart = functools.partial(self._restart, device)
         self.devices[name] = device
         self._listeners[name] = []
         try:
@@ -217,6 +235,8 @@ class Lab:
         ssh = await self.ssh()
 
         def accept() -> asyncio.BaseProtocol:
+            if device.away:
+                return Nobody()
             return TelnetSession(device, loop) if device.faults.half_open else ssh.connection()
 
         listener = await self.listen(accept, device.address)
@@ -226,9 +246,24 @@ class Lab:
 
     async def _serve_telnet(self, device: LabDevice) -> None:
         loop = asyncio.get_running_loop()
-        listener = await self.listen(lambda: TelnetSession(device, loop), device.address)
+
+        def accept() -> asyncio.BaseProtocol:
+            return Nobody() if device.away else TelnetSession(device, loop)
+
+        listener = await self.listen(accept, device.address)
         self._listeners[device.name].append(listener)
         device.ports["telnet"] = listener.sockets[0].getsockname()[1]
+
+    def _restart(self, device: LabDevice) -> None:
+        """A device goes down: it is back when it has started."""
+        loop = asyncio.get_running_loop()
+        if (timer := self._starting.pop(device.name, None)) is not None:
+            timer.cancel()
+        self._starting[device.name] = loop.call_later(device.boot, self._started, device)
+
+    def _started(self, device: LabDevice) -> None:
+        self._starting.pop(device.name, None)
+        device.away = False
 
     async def listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server:
         """Listen at a port that the system chooses, until the caller closes it. A forked child has it no more."""
@@ -247,6 +282,8 @@ class Lab:
 
     def _close(self, name: str) -> LabDevice:
         device = self.devices.pop(name)
+        if (timer := self._starting.pop(name, None)) is not None:
+            timer.cancel()
         for listener in self._listeners.pop(name, ()):
             listener.close()
         device.cut()

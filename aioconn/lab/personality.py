@@ -62,13 +62,14 @@ class Refusals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModeText:
-    """One mode: its prompt, the modes whose commands it knows as well, where `exit` leads, and the words that
-    begin a configuration line there."""
+    """One mode: its prompt, the modes whose commands it knows as well, where `exit` leads, the words that begin a
+    configuration line there, and the dialect that is spoken in it, if that is another one: a shell below."""
 
     prompt: str
     extends: tuple[str, ...] = ()
     exit: str | None = None
     words: tuple[str, ...] = ()
+    dialect: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,13 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Protocol
 
+from aioconn.lab.login import login
 from aioconn.lab.shell import Fate, Shell
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
 
+BOOTED = b"\r\nBooting...\r\n\r\nPress RETURN to get started!\r\n\r\n"
 TURN = 256 * 1024  # bytes that one session writes before others get a turn
 
 
@@ -23,6 +25,11 @@ class Wire(Protocol):
 
 class Terminal(Wire, Protocol):
     """What a player writes to."""
+
+    @property
+    def stays(self) -> bool:
+        """Whether the connection outlives a restart of the device, as that of a console does."""
+        ...
 
     def write_output(self, data: bytes) -> None: ...
 
@@ -64,7 +71,9 @@ class Player:
         while not self._paused and not self.closed:
             step = shell.pull()
             if step is None:
-                if shell.fate is not Fate.OPEN:
+                if shell.restarts:
+                    self.device.restart()
+                elif shell.fate is not Fate.OPEN:
                     self.end(reset=shell.fate is Fate.RESET)
                 elif self._syslog is None and self.device.faults.syslog_interval:
                     self._schedule_syslog()
@@ -97,16 +106,31 @@ class Player:
             self.lost()
             self.wire.finish(reset=reset)
 
+    def restart(self) -> None:
+        """The device starts anew, and the line stays: another session begins on it."""
+        self._stop()
+        self.shell = Shell(self.device, self.device.next_identity())
+        self._waiting = True
+        self._timer = self._loop.call_later(self.device.boot, self._booted)
+
+    def _booted(self) -> None:
+        self.wire.write_output(BOOTED)
+        self.shell.start(login(self.shell))
+        self._wake()
+
     def lost(self) -> None:
         """The connection is gone, whoever ended it: nothing of the session stays behind."""
         if self.closed:
             return
         self.closed = True
+        self._stop()
+        self.device.leave(self)
+
+    def _stop(self) -> None:
         for timer in (self._timer, self._syslog):
             if timer is not None:
                 timer.cancel()
         self._timer = self._syslog = None
-        self.device.leave(self)
 
     def _wake(self) -> None:
         if self._timer is not None:

@@ -21,6 +21,7 @@ from aioconn.lab.program import Ask, Interrupted, Piece, Program
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
+    from aioconn.lab.dialects.base import Dialect
 
 STOP = re.compile(rb"[\x03\x1e]")
 
@@ -57,6 +58,7 @@ class Shell:
         "output",
         "path",
         "pending",
+        "restarts",
         "status",
         "user",
         "width",
@@ -76,6 +78,7 @@ class Shell:
         self.alone = False  # runs one command without prompt and terminal
         self.logged_in = False
         self.fate = Fate.OPEN
+        self.restarts = False  # the whole device is to start anew when this session ends
         self.editor = Editor()
         self.output = Output(device)
         self._typed = bytearray()
@@ -91,6 +94,11 @@ class Shell:
         return self._rng
 
     @property
+    def dialect(self) -> Dialect:
+        """How the mode that the user stands in behaves."""
+        return self.device.dialect_of(self.mode)
+
+    @property
     def busy(self) -> bool:
         """Whether a command runs, and what is typed waits."""
         return self._program is not None and self._ask is None and not self.output.more
@@ -104,7 +112,7 @@ class Shell:
         self.alone = True
         self.logged_in = True
         self.output.rows = 0
-        self.output.bare = self.device.dialect.bare_output
+        self.output.bare = self.dialect.bare_output
         self.mode = self.device.personality.enabled
         self._begin(command)
 
@@ -196,9 +204,9 @@ class Shell:
             self._interrupt_line()
         elif self._program is None and key is Key.END:
             self.editor.take()
-            self._run(device.dialect.end_key(self))
+            self._run(self.dialect.end_key(self))
         elif self._program is None and key is Key.EOF:
-            self._run(device.dialect.eof_key(self))
+            self._run(self.dialect.eof_key(self))
 
     def _begin(self, line: str) -> None:
         """Run a line that was typed at the prompt."""
@@ -216,7 +224,7 @@ class Shell:
             look = look.replace("{prompt}", self._prompt_line().strip()).replace("{host}", device.host)
             output.noise = Noise(faults, self.rng, look, device.text(device.personality.syslog))
         hangs = faults.hang_on is not None and re.search(faults.hang_on, line) is not None
-        self._run(_hang() if hangs else device.dialect.run(self, line))
+        self._run(_hang() if hangs else self.dialect.run(self, line))
 
     def _run(self, program: Program) -> None:
         self.output.new_page()
@@ -292,7 +300,7 @@ class Shell:
             self._ask = None
             self._drop()
             return
-        device.dialect.interrupt_key(self)
+        self.dialect.interrupt_key(self)
         self._prompt()
 
     def _prompt(self) -> None:
@@ -300,10 +308,10 @@ class Shell:
             self.fate = Fate.CLOSE
             return
         self.output.new_page()
-        self.output.text(self.device.dialect.prompt(self))
+        self.output.text(self.dialect.prompt(self))
 
     def _prompt_line(self) -> str:
-        return self.device.dialect.prompt(self).rpartition("\n")[2]
+        return self.dialect.prompt(self).rpartition("\n")[2]
 
 
 def _nothing() -> Program:

@@ -135,6 +135,10 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         if self._ended and alone and not self._surplus:
             self._link.finish(reset=False)
 
+    @property
+    def stays(self) -> bool:
+        return False
+
     def write_output(self, data: bytes) -> None:
         if self._channel is not None and not self._channel.is_closing():
             self._channel.write(data)

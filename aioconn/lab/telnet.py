@@ -162,6 +162,11 @@ class TelnetSession(asyncio.BufferedProtocol):
         if self._player is not None:
             self._player.lost()
 
+    @property
+    def stays(self) -> bool:
+        """A console's line has nothing to do with what the device does."""
+        return self._device.console
+
     def write_output(self, data: bytes) -> None:
         """Write what the shell says; 255 in data is doubled (RFC 854)."""
         if self._transport is not None:

@@ -11,6 +11,7 @@ from typing import Any
 from aioconn.errors import Problem, TestbedError, nearest
 from aioconn.platforms import scrapli
 from aioconn.platforms.model import HOST, Configure, Login, Mode, Pager, Platform, Probe, Reply, Step
+from aioconn.platforms.operation_sections import OperationSections
 from aioconn.platforms.reader import NEVER, Reader
 from aioconn.platforms.tree import Builder, Node, Table, Unreadable, join_key
 
@@ -20,9 +21,9 @@ _REQUIRED = ("name", "default_mode", "modes")
 _PLATFORM_KEYS = (
     *_REQUIRED, "title", "aliases", "host", "parser", "configure", "on_open", "on_close", "pager", "failures",
     "interrupt", "uninterruptible", "probe", "login", "newline", "echo", "tty", "username_suffix",
-    "shells_per_link",
+    "shells_per_link", "bash", "ping", "copy", "reload",
 )  # fmt: skip
-_MODE_KEYS = ("prompt", "leader", "steps", "outside", "probe")
+_MODE_KEYS = ("prompt", "aliases", "leader", "steps", "outside", "probe")
 _REPLY_KEYS = ("pattern", "answer", "secret", "newline")
 _LOGIN_PATTERNS = ("username", "password", "failed", "press_return", "refused")
 _NEWLINES = ("\n", "\r", "\r\n")
@@ -100,8 +101,13 @@ class _Definition:
         modes = top.take("modes", self._modes, {})
         if modes:
             self._check_alike(modes)
+            self._check_aliases(modes)
             if default_mode and self._known(top.values["default_mode"], "default_mode", default_mode):
                 self._check_reachable(modes, default_mode)
+        bash = top.text("bash") or None
+        if bash is not None:
+            self._known(top.values["bash"], "bash", bash)
+        operations = OperationSections(reader, self._replies, self._steps)
         return Platform(
             name=name,
             title=top.text("title", name),
@@ -124,6 +130,10 @@ class _Definition:
             tty=top.flag("tty", default=False),
             username_suffix=top.line("username_suffix"),
             shells_per_link=top.flag("shells_per_link", default=False),
+            bash=bash,
+            ping=top.take("ping", operations.ping, None),
+            copy=top.take("copy", operations.copy, None),
+            reload=top.take("reload", operations.reload, None),
             source=reader.source,
         )
 
@@ -144,6 +154,7 @@ class _Definition:
         return Mode(
             name=name,
             prompt=section.take("prompt", self.reader.prompt, NEVER),
+            aliases=section.take("aliases", self.reader.texts, ()),
             leader=section.take("leader", self.reader.prompt, None),
             steps=steps,
             outside=section.flag("outside", default=False),
@@ -224,6 +235,15 @@ class _Definition:
             if first != name and mode.prompt != NEVER:
                 message = f"the same prompt as mode {first!r}"
                 self._mode_problem(name, message, "a leader can tell them apart")
+
+    def _check_aliases(self, modes: dict[str, Mode]) -> None:
+        meant = dict.fromkeys(modes, "")
+        for name, mode in modes.items():
+            for alias in mode.aliases:
+                if (other := meant.get(alias)) is not None:
+                    whose = f"one of mode {other!r}" if other else "a mode's name"
+                    self._mode_problem(name, f"the alias {alias!r} is {whose}", "a name is that of one mode")
+                meant[alias] = name
 
     def _check_reachable(self, modes: dict[str, Mode], default_mode: str) -> None:
         """Every mode must have a way from the default one, unless the device gets there by itself."""

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from aioconn.errors import UnknownPlatform, nearest
+from aioconn.errors import UnknownPlatform, likeliest, nearest
 from aioconn.platforms.model import Platform
 
 _HOME = Path(__file__).parent
@@ -43,7 +43,7 @@ def load_platform(name_or_path: str | os.PathLike[str] | Mapping[str, Any]) -> P
     if name is None:
         raise UnknownPlatform(
             f"there is no platform {name_or_path!r}",
-            hint=f"{nearest(name_or_path, _spellings())} (a path ends in .yaml)",
+            hint=f"{_nearest(name_or_path)} (a path ends in .yaml)",
         )
     return _built_in(name)
 
@@ -110,6 +110,8 @@ def _index() -> dict[str, str]:
     return index
 
 
-@functools.cache
-def _spellings() -> tuple[str, ...]:
-    return tuple(_aliases())
+def _nearest(name: str) -> str:
+    """A hint with the platform or the alias that was meant, else with all platforms."""
+    spellings = [spelling for known, aliases in _aliases().items() for spelling in (known, *aliases)]
+    meant = likeliest(name, spellings, 0.6)
+    return f"did you mean {meant!r}?" if meant is not None else nearest("", _aliases())

@@ -12,6 +12,10 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from aioconn.platforms.operations import Copy, Ping, Reload
 
 HOST = r"[\w.\-@/:+~]{1,63}"
 
@@ -45,11 +49,13 @@ class Mode:
     Where several modes show the same prompt (SR OS, SR Linux), the leader tells them apart.
     `steps` maps a neighbouring mode's name to the way there. `outside`: the device gets there by itself, no
     way leads in (a boot loader). `probe` takes the place of the platform's in this mode (a shell knows other
-    comments).
+    comments). `aliases` are other names of the mode: `enable` is the one to which `enable()` leads, `disable` that of
+    `disable()`.
     """
 
     name: str
     prompt: str
+    aliases: tuple[str, ...] = ()
     leader: str | None = None
     steps: Mapping[str, Step] = field(default_factory=dict)
     outside: bool = False
@@ -121,7 +127,8 @@ class Platform:
     tells whether one SSH connection may carry several shells. `echo` is False where the device does not
     repeat what is typed; `tty` is True where a kernel's tty stands below the line editor and repeats what is
     typed while a command runs. `username_suffix` is appended to the user name at login, over SSH as well:
-    RouterOS takes terminal settings there.
+    RouterOS takes terminal settings there. `bash` is the mode of `bash_console()`; `ping`, `copy` and `reload` tell
+    how the system does that, None that it is not known.
     """
 
     name: str
@@ -145,7 +152,21 @@ class Platform:
     username_suffix: str = ""
     shells_per_link: bool = False
     parser: str | None = None
+    bash: str | None = None
+    ping: Ping | None = None
+    copy: Copy | None = None
+    reload: Reload | None = None
     source: str = ""
+
+    def mode_name(self, name: str) -> str | None:
+        """The mode that is called so, by its name or an alias; None if none is."""
+        return self._mode_names.get(name)
+
+    @functools.cached_property
+    def _mode_names(self) -> Mapping[str, str]:
+        aliases = {alias: mode.name for mode in self.modes.values() for alias in mode.aliases}
+        own = {name: name for name in self.modes}
+        return {**aliases, **own, **({"bash_console": self.bash} if self.bash is not None else {})}
 
     def route(self, start: str, goal: str) -> list[tuple[Step, Mode]]:
         """The shortest way from one mode to another: each step and the mode that it must lead to.

@@ -10,12 +10,13 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, overload
 
-from aioconn.connection import BaseConnection, service, streaming
+from aioconn.connection import service, streaming
 from aioconn.errors import AioconnError, Phase, PromptNotFound, SessionBroken, ShellRefused
 from aioconn.events import Unsolicited
 from aioconn.platforms.loader import load_platform
 from aioconn.platforms.model import Platform
 from aioconn.protocols import parsing
+from aioconn.protocols.cli_operations import CliOperations
 from aioconn.protocols.cli_options import CliOptions, Replies
 from aioconn.protocols.commandline import CommandLine
 from aioconn.protocols.recovery import prove
@@ -25,6 +26,7 @@ from aioconn.request import BaseOptions, Request
 from aioconn.results import Output
 from aioconn.transport.base import Terminal
 from aioconn.wire import ansi
+from aioconn.wire.dialogue import Answering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,7 @@ class Expected:
     text: str
 
 
-class CliConnection(BaseConnection[CliOptions]):
+class CliConnection(CliOperations):
     """A session on a device's command line."""
 
     options_type: ClassVar[type[BaseOptions]] = CliOptions
@@ -99,8 +101,9 @@ class CliConnection(BaseConnection[CliOptions]):
     ) -> Output | list[Output]:
         """Run one command, or several in order, and return what each printed.
 
-        `reply` answers questions: pattern -> answer, searched in the line the device waits in. `mode` is entered
-        first; without it the command runs where the session is. Raises `CommandRejected` when the device refuses
+        `reply` answers questions: pattern -> answer, searched in the line the device waits in. An answer is a text, a
+        `Secret`, a function of the match, or a `Statement`, which has conditions. `mode` is entered first; without it
+        the command runs where the session is. Raises `CommandRejected` when the device refuses
         (`check=False` returns the output, its `failure` set), `CommandTimeout` after `timeout` seconds for all of it.
         After a timeout or a cancel the command may have been executed; the session is brought back in step.
         `idempotent`: if the session breaks in the middle it is repeated on a new one, within the same deadline.
@@ -153,10 +156,16 @@ class CliConnection(BaseConnection[CliOptions]):
 
     @service
     async def send(self, text: str, *, newline: bool = True, timeout: float | None = None) -> None:
-        """Write `text` as it is (and a newline). From here on the caller reads with `receive` and `expect`."""
+        """Write `text` as it is (and a newline), and wait for nothing. From here on the caller reads with `receive` and
+        `expect`."""
         shell = self._talk_raw()
         shell.in_step = False
         shell.write(text.encode(self.options.encoding) + (shell.newline if newline else b""))
+
+    @service
+    async def transmit(self, text: str, *, timeout: float | None = None) -> None:
+        """Write `text` as it is, and nothing behind it: `send` without the newline."""
+        await self.send(text, newline=False)
 
     @service
     async def receive(self, *, timeout: float | None = None) -> str:
@@ -168,17 +177,30 @@ class CliConnection(BaseConnection[CliOptions]):
         return shell.take_stray().decode(self.options.encoding, "replace")
 
     @service
-    async def expect(self, pattern: str | Sequence[str], *, timeout: float | None = None) -> Expected:
-        """Read until one of the regular expressions is found; what follows the match is left for the next call."""
-        shell = self._talk_raw()
+    async def expect(
+        self, pattern: str | Sequence[str], *, reply: Replies | None = None, timeout: float | None = None
+    ) -> Expected:
+        """Read until one of the regular expressions is found; what follows the match is left for the next call.
+
+        They are searched in all that has come since the last call, the first of them first. `reply` answers questions
+        meanwhile, as that of `execute` does.
+        """
+        line, shell = self._live(), self._talk_raw()
         compiled = [re.compile(one) for one in ([pattern] if isinstance(pattern, str) else pattern)]
+        dialogue, answering, answered_to = line.questions.dialogue(reply, pager=False), Answering(), 0
         while True:
-            text = shell.peek_stray().decode(self.options.encoding, "replace")
+            data = shell.peek_stray()
+            text = data.decode(self.options.encoding, "replace")
             for index, one in enumerate(compiled):
                 if (found := one.search(text)) is not None:
                     shell.take_stray()
                     shell.give_back(text[found.end() :].encode(self.options.encoding, "replace"))
                     return Expected(index=index, match=found, text=text[: found.end()])
+            if dialogue and (question := dialogue.find(data, answered_to)) is not None:
+                answered_to = question.end
+                if said := answering.reply(question):
+                    shell.write(said)
+                line.questions.check(answering)
             shell.check()
             await shell.next_arrival()
 
@@ -210,7 +232,7 @@ class CliConnection(BaseConnection[CliOptions]):
             try:
                 while True:
                     # what comes while the consumer works is for the next round
-                    ended = exchange.done is not None
+                    ended = exchange.done is not None or exchange.answering.stopped
                     if piece := exchange.take():
                         shell.pause_reading()
                         try:
@@ -224,6 +246,8 @@ class CliConnection(BaseConnection[CliOptions]):
                             await shell.more()
             finally:
                 shell.end(exchange)
+            line.questions.check(exchange.answering)
+            line.raw = exchange.answering.parted is not None
         except BaseException as error:
             self._end_early(error)
             raise
@@ -268,8 +292,8 @@ class CliConnection(BaseConnection[CliOptions]):
             self._release = opened.abort
             shell.attach(opened.stream)
             self._progress.phase = Phase.PROMPT if opened.authenticated else Phase.LOGIN
-            credential = self.credentials.get(self.path.protocol or "default", self.via)
-            await line.log_in(credential, authenticated=opened.authenticated)
+            logins = self.credentials.logins(self.path.protocol or "default", self.via)
+            await line.log_in(logins, authenticated=opened.authenticated)
             self._progress.phase = Phase.PROMPT
             await line.settle()
             self._home_mode = shell.mode
@@ -357,7 +381,9 @@ class CliConnection(BaseConnection[CliOptions]):
         return self._line
 
     def _seen(self) -> str | None:
-        return (self._line.shell.seen() or None) if self._line is not None else None
+        return (
+            (self._line.questions.redact(self._line.shell.seen()) or None) if self._line is not None else None
+        )
 
     def _open_timed_out(self, timeout: float) -> AioconnError:
         if self._progress.phase in (Phase.PROMPT, Phase.LOGIN) and self._last_seen:

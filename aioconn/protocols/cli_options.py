@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from aioconn.credentials import Secret
+from aioconn.protocols.statements import Replies as Replies
 from aioconn.request import BaseOptions
 from aioconn.transport.ssh_options import SshOptions
-
-Replies = Mapping[str, "str | Secret"]
-"""Answers to questions: a regular expression, searched in the line that the device waits in, and what to type."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,12 +11,11 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
-from aioconn.credentials import Credential, Credentials, Secret
+from aioconn.credentials import Credential, Credentials
 from aioconn.errors import (
     AuthenticationFailed,
     CommandError,
     CommandRejected,
-    MissingValue,
     ModeNotReached,
     Phase,
     SessionBroken,
@@ -28,10 +27,11 @@ from aioconn.errors import (
 )
 from aioconn.platforms.model import Platform, Step
 from aioconn.protocols.cli_options import CliOptions, Replies
+from aioconn.protocols.questions import Questions
 from aioconn.protocols.recovery import ERASE, glance, prove, resync
 from aioconn.protocols.shell import Shell
 from aioconn.results import Output
-from aioconn.wire.dialogue import Answer, Dialogue
+from aioconn.wire.dialogue import Answer
 from aioconn.wire.echo import Discipline
 from aioconn.wire.exchange import Exchange
 from aioconn.wire.login import Login, Refusal
@@ -42,15 +42,6 @@ from aioconn.wire.probe import ProbeLine
 _FAILURE_HEAD, _FAILURE_TAIL = 4096, 1024
 # Where the echo, if there is one, says nothing of what the device has read.
 _BLIND = (Discipline.TYPING, Discipline.NONE)
-
-
-@functools.lru_cache(maxsize=256)
-def _paging(platform: Platform) -> Dialogue:
-    """The answers that every command of a platform may need."""
-    pager = platform.pager
-    if pager is None:
-        return Dialogue([])
-    return Dialogue([Answer(pattern=pager.pattern, send=pager.more.encode(), pager=True)])
 
 
 class CommandLine:
@@ -68,11 +59,15 @@ class CommandLine:
         self.shell = shell
         self.platform = platform
         self.raw = False
+        self.questions = Questions(platform, credentials, where)
         self._credentials = credentials
         self._options = options
         self._where = where
+        self.given_up = False  # whatever ends early now, nothing more is typed on this session
         self._command = ""
-        self._return_to: str | None = None  # the mode, while a configuration is under way
+        self._return_to: str | None = (
+            None  # the mode, while something is under way that ends with coming back
+        )
 
     @property
     def in_step(self) -> bool:
@@ -94,17 +89,9 @@ class CommandLine:
         shell = self.shell
         started = time.perf_counter()
         await shell.run(exchange, exchange.start())
-        if exchange.refused is not None and exchange.unanswered:
-            raise MissingValue(
-                "the device asks for a password and none is configured",
-                **self._where,
-                seen=exchange.refused,
-                hint="add credentials.enable.password, or the option enable: false",
-            )
-        if exchange.refused is not None:
-            raise CommandError(
-                "the device asked again for what it was told", **self._where, seen=exchange.refused
-            )
+        if exchange.answering.stopped:
+            self.questions.check(exchange.answering)
+            self.raw = True  # the caller goes on by himself
         answered = exchange.answered(self._options.encoding)
         output = Output(
             answered.text,
@@ -115,7 +102,7 @@ class CommandLine:
             raw=answered.raw,
         )
         if check and output.failure is not None:
-            redact = self._credentials.redact
+            redact = self.questions.redact
             raise CommandRejected(
                 f"{redact(command)!r} was refused: {redact(output.failure)}",
                 **self._where,
@@ -148,13 +135,18 @@ class CommandLine:
             command,
             prompts=shell.prompts,
             discipline=shell.discipline,
-            dialogue=self._dialogue(reply, answers),
+            dialogue=self.questions.dialogue(reply, answers),
             newline=shell.newline,
             confirm=(confirm or self._options.confirm) == "probe",
-            make_probe=(lambda: ProbeLine(probe)) if probe.send else None,
+            make_probe=self._probe_of,
+            mode=shell.mode,
             lead=shell.discipline is Discipline.BOTH,
             streaming=streaming,
         )
+
+    def _probe_of(self, mode: str) -> ProbeLine | None:
+        probe = self.shell.probe_of(mode)
+        return ProbeLine(probe) if probe.send else None
 
     async def _find_prompt(self, shell: Shell, *, likely: bool = False) -> None:
         """Prove where the session stands, after the caller has talked raw or where a prompt alone proves nothing.
@@ -173,18 +165,6 @@ class CommandLine:
         if not shell.in_step or self.raw or (unusual and not shell.proven):
             await self._find_prompt(shell, likely=shell.in_step and not self.raw)
 
-    def _dialogue(self, reply: Replies | None, answers: Sequence[Answer]) -> Dialogue:
-        if not reply and not answers:
-            return _paging(self.platform)
-        found = [*answers]
-        for pattern, answer in (reply or {}).items():
-            secret = isinstance(answer, Secret)
-            text = answer.reveal() if isinstance(answer, Secret) else answer
-            found.append(
-                Answer(pattern=pattern, send=text.encode() + self.platform.newline.encode(), secret=secret)
-            )
-        return Dialogue([*found, *_paging(self.platform).answers])
-
     def _failure_in(self, text: str) -> str | None:
         pattern = self.platform.failure_pattern
         if pattern is None or not text:
@@ -196,14 +176,19 @@ class CommandLine:
 
     # ------------------------------------------------------------------ modes
 
-    async def go_to(self, mode: str, *, confirm: str | None = None) -> None:
-        shell = self.shell
-        if mode not in self.platform.modes:
+    def mode_called(self, name: str) -> str:
+        """The mode of that name or alias. Raises `UnknownMode`."""
+        mode = self.platform.mode_name(name)
+        if mode is None:
             raise UnknownMode(
-                f"platform {self.platform.name} has no mode {mode!r}",
+                f"platform {self.platform.name} has no mode {name!r}",
                 **self._where,
-                hint=nearest(mode, self.platform.modes),
+                hint=nearest(name, self.platform.modes),
             )
+        return mode
+
+    async def go_to(self, mode: str, *, confirm: str | None = None) -> None:
+        shell, mode = self.shell, self.mode_called(mode)
         await self._know_mode(shell)
         try:
             route = self.platform.route(shell.mode, mode)
@@ -215,25 +200,12 @@ class CommandLine:
                 raise ModeNotReached(
                     f"{step.send!r} led to mode {shell.mode!r}, not {goal.name!r}",
                     **self._where,
-                    seen=self._credentials.redact(output) or None,
+                    seen=self.questions.redact(output) or None,
                 )
 
     async def step(self, step: Step, *, check: bool, confirm: str | None = None) -> Output:
-        answers = []
-        for question in step.replies:
-            secret = question.secret is not None
-            text = question.answer if question.secret is None else self._password(question.secret)
-            send = (text or "").encode() + (self.platform.newline.encode() if question.newline else b"")
-            missing = text is None
-            answers.append(Answer(pattern=question.pattern, send=send, secret=secret, missing=missing))
+        answers = self.questions.answers(step.replies)
         return await self.run(step.send, reply=None, check=check, confirm=confirm, answers=answers)
-
-    def _password(self, name: str) -> str | None:
-        """The password that a step may be asked for; None if there is none, which only matters if it is asked."""
-        if name == "enable":
-            return self._credentials.enable_password()
-        password = self._credentials.get(name).password
-        return password.reveal() if password is not None else None
 
     # ------------------------------------------------------------------ configuration
 
@@ -275,14 +247,20 @@ class CommandLine:
 
     # ------------------------------------------------------------------ beginning and beginning again
 
-    async def log_in(self, credential: Credential, *, authenticated: bool) -> None:
-        """The dialogue before the first prompt. Raises AuthenticationFailed, ShellRefused."""
-        shell, user = self.shell, credential.user
+    async def log_in(self, logins: Sequence[Credential], *, authenticated: bool) -> None:
+        """The dialogue before the first prompt, with one of `logins` after the other. Raises AuthenticationFailed,
+        ShellRefused."""
+        shell, line = self.shell, self._credentials.find("line")
+        # the transport has used the first; a device that asks once more means the next, or the only one again
+        first, *others = (logins[1:] if authenticated else ()) or logins
+        username, password = self._known(first)
         login = Login(
             patterns=self.platform.login,
             prompts=shell.prompts,
-            username=f"{user}{self.platform.username_suffix}" if user is not None else None,
-            password=credential.password.reveal() if credential.password is not None else None,
+            username=username,
+            password=password,
+            further=[functools.partial(self._known, credential) for credential in others],
+            line_password=line.password.reveal if line is not None and line.password is not None else None,
             authenticated=authenticated,
             newline=shell.newline,
         )
@@ -307,6 +285,14 @@ class CommandLine:
                 certain=login.certain and not ended,
             )
 
+    def _known(self, credential: Credential) -> tuple[str | None, str | None]:
+        """The user name and the password that we would answer with."""
+        user = credential.user
+        return (
+            f"{user}{self.platform.username_suffix}" if user is not None else None,
+            credential.password.reveal() if credential.password is not None else None,
+        )
+
     async def settle(self) -> None:
         """Reach the mode for commands, send the platform's first lines, learn prompt and echo from them."""
         shell = self.shell
@@ -327,7 +313,7 @@ class CommandLine:
             lines.append(ProbeLine(shell.probe).line)
         if lines:
             opening = Opening(
-                lines, prompts=shell.prompts, dialogue=self._dialogue(None, ()), newline=shell.newline
+                lines, prompts=shell.prompts, dialogue=self.questions.dialogue(None), newline=shell.newline
             )
             await shell.run(opening, opening.start())
             shell.discipline = opening.discipline
@@ -338,16 +324,23 @@ class CommandLine:
             if self.platform.tty and opening.discipline is Discipline.READER:
                 shell.discipline = Discipline.BOTH
 
+    def return_to(self, mode: str) -> bool:
+        """Note where the session belongs; True if it is not there. A plain function, for a `recover` that follows."""
+        shell = self.shell
+        away = self.raw or not shell.in_step or shell.mode != mode
+        self._return_to = mode if away else None
+        return away
+
     async def recover(self) -> bool:
         """Bring a command line back in step and out of a configuration that ended early; False if it is lost."""
         shell = self.shell
         command = self._command
         stubborn = self.platform.uninterruptible
         interrupt = not any(re.search(pattern, command.strip(), re.IGNORECASE) for pattern in stubborn)
-        if not await resync(shell, interrupt=interrupt):
+        if self.given_up or not await resync(shell, interrupt=interrupt):
             return False
-        goal = self._return_to or (self.platform.default_mode if self._options.enable else shell.mode)
-        if shell.mode != goal:
+        self.raw = False
+        while shell.mode != (goal := self._goal):
             how = self.platform.configure
             if how is not None and shell.mode == how.mode:
                 for step in how.discard:
@@ -355,3 +348,8 @@ class CommandLine:
             await self.go_to(goal, confirm="probe")
         self._return_to = None
         return True
+
+    @property
+    def _goal(self) -> str:
+        """Where the session belongs when it is brought back."""
+        return self._return_to or (self.platform.default_mode if self._options.enable else self.shell.mode)

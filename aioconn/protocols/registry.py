@@ -36,6 +36,9 @@ PYATS = {
     "yang.connector.Gnmi": "aioconn.protocols.gnmi.connection:GnmiConnection",
 }
 
+# What gives pyATS aioconn's sessions. In a file that both read it means: whatever class the protocol has.
+INSIDE_PYATS = ("aioconn.compat.pyats.Connection", "aioconn.compat.pyats:Connection")
+
 
 def protocols() -> dict[str, str]:
     """Every protocol that has a class, with where the class is."""
@@ -55,7 +58,7 @@ def class_for(
         if not issubclass(wanted, BaseConnection):
             raise UnknownClass(f"{wanted.__qualname__} is no BaseConnection", device=device, path=path)
         return wanted
-    if wanted:
+    if wanted and wanted not in INSIDE_PYATS:
         return _load(PYATS.get(wanted, wanted), device=device, path=path)
     name = protocol.lower()
     place = BUILT_IN.get(name) or _entry_points().get(name)

@@ -49,7 +49,7 @@ def link_key(connection: BaseConnection[Any]) -> LinkKey | None:
             return None
     elif path.protocol != "netconf":  # subsystems are not shells: how many a link carries is tried
         return None
-    login = connection.credentials.get(path.protocol or "ssh", path.name)
+    login = connection.credentials.login(path.protocol or "ssh", path.name)
     settings = (_plain(getattr(options, name)) for name in _OPTIONS)
     return LinkKey(path.name, (_Same(path), suffix, *_parts(login), *settings))
 

@@ -207,6 +207,8 @@ class Shell:
             self.arrived_at(talk.done)
             if isinstance(talk, Exchange):
                 self._stray += talk.late
+        elif isinstance(talk, Exchange) and talk.answering.parted is not None:
+            self._stray += talk.late
         elif not self.in_step:
             self._stray += talk.seen().encode()[-400:]
 
@@ -284,7 +286,11 @@ class Shell:
     @property
     def probe(self) -> Probe:
         """The line that proves where the device stands, for the mode it is in."""
-        mode = self.platform.modes.get(self.mode)
+        return self.probe_of(self.mode)
+
+    def probe_of(self, name: str) -> Probe:
+        """The same for another mode."""
+        mode = self.platform.modes.get(name)
         return mode.probe if mode is not None and mode.probe is not None else self.platform.probe
 
     async def drain(self, quiet: float) -> bytes:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
@@ -55,6 +56,11 @@ async def open_terminal(
     path = connection.path
     where = {"device": connection.device, "path": path.name}
     protocol = path.protocol or ("command" if path.command else "ssh")
+    if path.command and jump is not None:
+        await environment.admit_login(connection)
+        progress.phase = Phase.SHELL
+        stream = await jump.open_command(shlex.join(path.command), receiver, terminal)
+        return OpenedTerminal(stream=stream, authenticated=False, abort=stream.abort)
     if path.command:
         from aioconn.transport.process import open_process
 
@@ -118,7 +124,7 @@ async def open_over_ssh(
         raise MissingValue(
             "the path has no host", device=connection.device, path=path.name, hint=f"{path.origin}: add ip"
         )
-    credential = connection.credentials.get(path.protocol or "ssh", path.name)
+    credential = connection.credentials.login(path.protocol or "ssh", path.name)
 
     async def admit() -> None:
         await environment.admit_login(connection)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from aioconn.wire import ansi, endings
@@ -15,13 +15,22 @@ _NEWLINE = 0x0A
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What to send when `pattern` is found at the end of what arrived; its repr shows `send` only if not `secret`."""
+    """What to send when `pattern` is found at the end of what arrived; its repr shows `send` only if not `secret`.
+
+    `make` gives what is to be sent in place of `send`, or None for nothing, and whether it is a secret. The question is
+    answered at most `limit` times, a secret once. `last`: the exchange ends with this answer, without a prompt.
+    `credential` names the one whose password it is.
+    """
 
     pattern: str
-    send: bytes
+    send: bytes = b""
     secret: bool = False
     pager: bool = False
     missing: bool = False
+    make: Callable[[re.Match[str]], tuple[bytes, bool]] | None = None
+    limit: int | None = None
+    last: bool = False
+    credential: str = ""
 
     def __repr__(self) -> str:
         return f"Answer({self.pattern!r}, {'***' if self.secret else self.send!r})"
@@ -29,12 +38,65 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
-    """A question found: where its text begins and ends in the buffer, and its answer."""
+    """A question found: where its text begins and ends in the buffer, the line that it stands in, and its answer."""
 
     begin: int
     end: int
-    text: str
+    line: str
     answer: Answer
+
+    @property
+    def text(self) -> str:
+        return self.line.strip()
+
+    def reply(self) -> tuple[bytes, bool]:
+        """What to send, and whether that is a secret. Raises what `make` raises."""
+        answer = self.answer
+        if answer.make is None:
+            return answer.send, answer.secret
+        found = re.search(answer.pattern, self.line.rstrip()) or re.search(answer.pattern, self.line)
+        assert found is not None
+        return answer.make(found)
+
+
+class Answering:
+    """What has been answered in one conversation, and whether a question has ended it (`stopped`).
+
+    `question` is one that did: asked once too often, or `unanswered` because nobody has told us the answer.
+    `error` is what the making of an answer raised; `parted` is the question whose answer was to be the last word.
+    """
+
+    __slots__ = ("_given", "error", "parted", "question", "stopped", "unanswered")
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self.question: Question | None = None
+        self.unanswered = False
+        self.error: Exception | None = None
+        self.parted: Question | None = None
+        self._given: dict[int, int] = {}  # how often, by the identity of the answer
+
+    def reply(self, question: Question) -> bytes:
+        """What to send."""
+        answer, given = question.answer, self._given.get(id(question.answer), 0)
+        if answer.missing or (answer.limit is not None and given >= answer.limit):
+            return self._refuse(question)
+        try:
+            send, secret = question.reply()
+        except Exception as error:  # the caller's own code: whatever it raises is for him
+            self.error, self.stopped = error, True
+            return b""
+        if secret and given:
+            # asked again: the first answer was refused, and an account is locked by trying again
+            return self._refuse(question)
+        self._given[id(answer)] = given + 1
+        if answer.last:
+            self.parted, self.stopped = question, True
+        return send
+
+    def _refuse(self, question: Question) -> bytes:
+        self.question, self.unanswered, self.stopped = question, question.answer.missing, True
+        return b""
 
 
 class Dialogue:
@@ -73,14 +135,24 @@ class Dialogue:
         found = self._joined.search(text.rstrip()) or self._joined.search(text)
         if found is None or (stop < size and text[found.end() :].strip()):
             return None
-        answer = self.answers[int((found.lastgroup or "a0")[1:])]
+        index = int((found.lastgroup or "a0")[1:])
+        answer = self._earlier(index, text, ended=stop < size) or self.answers[index]
         if answer.pager:
             if stop < size:
                 return None
             # blanks before a pager at the start of its line are the pager's
             shown = text[found.start() : found.end()].encode()
             begin += max(line.find(shown), 0) if text[: found.start()].strip() else 0
-        return Question(begin=begin, end=size, text=text.strip(), answer=answer)
+        return Question(begin=begin, end=size, line=text, answer=answer)
+
+    def _earlier(self, index: int, text: str, *, ended: bool) -> Answer | None:
+        """The first of the answers before `index` that are for this question as well: in one alternation, the one whose
+        match begins further left would win."""
+        for answer in self.answers[:index]:
+            found = re.search(answer.pattern, text.rstrip()) or re.search(answer.pattern, text)
+            if found is not None and not (ended and text[found.end() :].strip()):
+                return answer
+        return None
 
 
 def _join(answers: Sequence[Answer]) -> re.Pattern[str]:

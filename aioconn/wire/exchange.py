@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from aioconn.wire import ansi
 from aioconn.wire.assembly import Answered, Span, assemble, pager_cut, without, without_head, without_tail
-from aioconn.wire.dialogue import Answer, Dialogue
+from aioconn.wire.dialogue import Answering, Dialogue
 from aioconn.wire.echo import Discipline, EchoSearch, squeeze
 from aioconn.wire.probe import Boundary, ProbeLine
 from aioconn.wire.prompt import PromptMatch, Prompts, Strength
@@ -45,8 +45,8 @@ class Exchange:
     reads the command, and only an echo behind a prompt counts. On devices whose tty repeats what is typed while
     something else is printing, that tells the command's own answer from what is left of an earlier one. `confirm`
     makes a probe that follows the prompt decide whether it was one. `late` is what arrives once the exchange is over;
-    it is no part of the answer. `refused` is a question that ended the exchange: asked again, or `unanswered` because
-    nobody has told us the answer.
+    it is no part of the answer. `make_probe` gives the probe of a mode: the command may lead from `mode` to another one
+    that takes another. `answering` tells of questions, one of which may have ended the exchange.
     """
 
     __slots__ = (
@@ -62,22 +62,21 @@ class Exchange:
         "_inert",
         "_lead",
         "_make_probe",
+        "_mode",
         "_newline",
         "_pagers",
         "_prompts",
         "_search",
-        "_secrets_sent",
         "_suspected_at",
         "_taken",
         "_words",
+        "answering",
         "command",
         "done",
         "echoed",
         "late",
         "quiet_after",
-        "refused",
         "streaming",
-        "unanswered",
     )
 
     def __init__(
@@ -89,16 +88,16 @@ class Exchange:
         dialogue: Dialogue,
         newline: bytes = b"\n",
         confirm: bool = False,
-        make_probe: Callable[[], ProbeLine] | None = None,
+        make_probe: Callable[[str], ProbeLine | None] = lambda _: None,
         lead: bool = False,
         streaming: bool = False,
+        mode: str = "",
     ) -> None:
         self.command = command
         self.done: PromptMatch | None = None
         self.quiet_after: float | None = None
         self.echoed = False
-        self.refused: str | None = None
-        self.unanswered = False
+        self.answering = Answering()
         self.streaming = streaming
         self.late = bytearray()
         self._prompts = prompts
@@ -106,7 +105,8 @@ class Exchange:
         self._dialogue = dialogue
         self._newline = newline
         self._make_probe = make_probe
-        self._confirm = confirm and self._can_prove()
+        self._mode = mode
+        self._confirm = confirm
         self._lead = lead
         self._buffer = bytearray()
         self._has_line = False
@@ -114,7 +114,6 @@ class Exchange:
         self._search = EchoSearch(command, prompts, behind_prompt=lead)
         self._echo_end: int | None = 0 if discipline is Discipline.NONE else None
         self._answered_to = 0
-        self._secrets_sent: list[Answer] = []
         self._pagers: list[Span] = []
         self._words: list[ProbeLine] = []
         self._suspected_at = 0
@@ -132,12 +131,29 @@ class Exchange:
     @property
     def ended(self) -> bool:
         """Whether the answer is complete, or, while streaming, whether some of it may be taken."""
-        return self.done is not None or self.refused is not None or (self.streaming and self._has_line)
+        return self.done is not None or self.answering.stopped or (self.streaming and self._has_line)
+
+    @property
+    def refused(self) -> str | None:
+        """The question that ended the exchange."""
+        question = self.answering.question
+        return question.text if question is not None else None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether that is because nobody has told us the answer."""
+        return self.answering.unanswered
 
     @property
     def received(self) -> int:
         """Bytes that have arrived and are held."""
         return len(self._buffer)
+
+    @property
+    def asked(self) -> str:
+        """What stands in a line that the device has not ended and nobody has answered."""
+        begin = max(self._buffer.rfind(b"\n") + 1, self._answered_to, self._echo_end or 0)
+        return ansi.clean(self._buffer[begin:]).strip()
 
     def seen(self, limit: int = 400) -> str:
         """The end of what arrived, for an error."""
@@ -145,7 +161,7 @@ class Exchange:
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived; returns what to write now, mostly nothing."""
-        if self.done is not None or self.refused is not None:
+        if self.done is not None or self.answering.stopped:
             self.late += data
             return b""
         self._buffer += data
@@ -162,25 +178,25 @@ class Exchange:
     def quiet(self) -> bytes:
         """Nothing has arrived for `quiet_after` seconds: a doubtful prompt is put to the proof, or taken."""
         self.quiet_after = None
-        if self.done is not None:
+        if self.done is not None or self.answering.stopped:
             return b""
         match = self._prompts.at_end(self._buffer, self._answered_to)
         if match is None:
             return b""
         if self._words:
             # something got between the word and its prompt, or broke it
-            return self._send_word(match.begin)
+            return self._send_word(match.begin, match.mode)
         if not self._has_echo():
             if self._discipline is Discipline.UNKNOWN:
                 self._echo_end, self.done = 0, match  # nothing is echoed here, a probe would not be either
                 return b""
-            if not self._can_prove():
+            if not self._can_prove(match.mode):
                 # perhaps the prompt of something older; our own is still to come unless the echo was altered
                 if self._search.likely is not None:
                     self._echo_end, self.done = self._search.likely, match
                 return b""
-        if self._can_prove():
-            return self._send_word(match.begin)
+        if self._can_prove(match.mode):
+            return self._send_word(match.begin, match.mode)
         self.done = match
         return b""
 
@@ -189,11 +205,13 @@ class Exchange:
 
         A device may write a log message behind its prompt and never show another one: then it is asked to.
         """
-        idle = self.done is None and self.refused is None and self.quiet_after is None and not self._words
-        if not idle or not self._has_echo() or not self._can_prove():
+        over = self.done is not None or self.answering.stopped
+        if over or self.quiet_after is not None or self._words or not self._has_echo():
+            return b""
+        if not self._can_prove(self._mode):
             return b""
         begin = self._buried_prompt()
-        return b"" if begin is None else self._send_word(begin)
+        return b"" if begin is None else self._send_word(begin, self._mode)
 
     # ------------------------------------------------------------------ what the end of the buffer may be
 
@@ -206,8 +224,8 @@ class Exchange:
         elif not self._has_echo():
             known = self._discipline is not Discipline.UNKNOWN
             self.quiet_after = ECHO_LOST_QUIET if known else NO_ECHO_QUIET
-        elif self._confirm:
-            return self._send_word(match.begin)
+        elif self._confirm and self._can_prove(match.mode):
+            return self._send_word(match.begin, match.mode)
         else:
             self.done = match
         return b""
@@ -219,19 +237,9 @@ class Exchange:
         if question is None:
             return b""
         self._answered_to = question.end
-        answer = question.answer
-        if answer.missing:
-            self.refused, self.unanswered = question.text, True
-            return b""
-        if answer.secret:
-            if answer in self._secrets_sent:
-                # asked again: the first answer was refused, and an account is locked by trying again
-                self.refused = question.text
-                return b""
-            self._secrets_sent.append(answer)
-        if answer.pager:
+        if question.answer.pager:
             self._pagers.append((question.begin, question.end))
-        return answer.send
+        return self.answering.reply(question)
 
     def _is_echoing(self) -> bool:
         """Whether the unfinished line may be our own command, which may hold the words of a question."""
@@ -256,11 +264,10 @@ class Exchange:
 
     # ------------------------------------------------------------------ proving that a prompt was one
 
-    def _can_prove(self) -> bool:
+    def _can_prove(self, mode: str) -> bool:
         """Whether a probe would be seen to come back."""
-        if self._make_probe is None:
-            return False
-        return self._discipline is not Discipline.NONE or self._make_probe().answer is not None
+        probe = self._make_probe(mode)
+        return probe is not None and (self._discipline is not Discipline.NONE or probe.answer is not None)
 
     def _buried_prompt(self) -> int | None:
         """Where the last line begins that starts with a prompt of this device; None if none does."""
@@ -273,11 +280,9 @@ class Exchange:
             end = begin - 1
         return None
 
-    def _send_word(self, suspected_at: int) -> bytes:
-        assert self._make_probe is not None
-        if len(self._words) == _WORDS:
+    def _send_word(self, suspected_at: int, mode: str) -> bytes:
+        if len(self._words) == _WORDS or (word := self._make_probe(mode)) is None:
             return b""
-        word = self._make_probe()
         if not self._words:
             self._suspected_at = suspected_at
         self._words.append(word)
@@ -299,7 +304,7 @@ class Exchange:
             self.quiet_after = DOUBTFUL_QUIET_TTY  # it is yet to be read, and will be shown again then
         elif first is None or boundary.read_at != first.match.begin:
             self._candidate = boundary
-            return self._send_word(boundary.match.begin)
+            return self._send_word(boundary.match.begin, boundary.match.mode)
         elif first.rows is None or first.rows == boundary.rows:
             # the echo, then a prompt: two look-alikes with a pause behind each would look the same, so it takes
             # two words that come back alike with nothing between them
@@ -394,9 +399,9 @@ class Exchange:
         return sorted(cuts)
 
     def answered(self, encoding: str = "utf-8") -> Answered:
-        """The answer; call it once, when `done` is set: it uses the buffer up to keep memory at twice the output."""
-        assert self.done is not None
-        begin, end = self._echo_end or 0, self._end(self.done)
+        """The answer; call it once, when it is over: it uses the buffer up to keep memory at twice the output."""
+        begin = self._echo_end or 0
+        end = self._end(self.done) if self.done is not None else len(self._buffer)
         return assemble(self._buffer, begin, end, self._cuts(begin, end), encoding)
 
 

@@ -14,12 +14,16 @@ each press explains one question that would be one too many otherwise; an answer
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from enum import Enum
 
 from aioconn.platforms.model import Login as LoginPatterns
 from aioconn.platforms.model import Reply
 from aioconn.wire import ansi
 from aioconn.wire.prompt import PromptMatch, Prompts
+
+Who = Callable[[], tuple[str | None, str | None]]
+"""The user name and the password of one who logs in."""
 
 SETTLE = 0.3
 SETTLE_NUDGED = 0.6
@@ -47,6 +51,10 @@ class Login:
     `feed` and `quiet` return what to write; then `done` holds the first prompt, or `refused` the reason there is none.
     `suspected` is what the device's words sound like: if it ends the session now, that is why. `certain` is False if
     `refused` rests on words that may have been meant for a Return that we pressed.
+
+    A terminal server asks, and then the device behind it: `further` are asked for who logs in next, in this order, once
+    the answers before have been taken without a word of refusal. `line_password` is asked for the password of a line
+    that wants no name.
     """
 
     __slots__ = (
@@ -56,7 +64,9 @@ class Login:
         "_authenticated",
         "_buffer",
         "_doubted",
+        "_further",
         "_handled_to",
+        "_line_password",
         "_nameless",
         "_newline",
         "_nudges",
@@ -83,6 +93,8 @@ class Login:
         password: str | None,
         authenticated: bool,
         newline: bytes,
+        further: Sequence[Who] = (),
+        line_password: Callable[[], str] | None = None,
     ) -> None:
         self.done: PromptMatch | None = None
         self.refused: Refusal | None = None
@@ -93,6 +105,8 @@ class Login:
         self._prompts = prompts
         self._username = username
         self._password = password
+        self._further = list(further)
+        self._line_password = line_password
         self._authenticated = authenticated
         self._newline = newline
         self._buffer = bytearray()
@@ -198,6 +212,8 @@ class Login:
 
     def _on_username(self) -> bytes:
         names, passwords = self._questions()
+        if self._asked_password and self._next():
+            return self._on_username()
         if self._asked_user:
             if self._asked_password or not self._owed:
                 return self._refuse(Refusal.PASSWORD)
@@ -212,6 +228,8 @@ class Login:
 
     def _on_password(self) -> bytes:
         names, passwords = self._questions()
+        if self._asked_password and not self._spare and self._next():
+            return self._on_password()
         if self._asked_password:
             if not self._spare:
                 return self._refuse(Refusal.PASSWORD)
@@ -225,14 +243,29 @@ class Login:
         if self._nameless:
             self._nameless -= 1
             return self._handled(self._newline)
-        if self._password is None:
+        password = self._password
+        if not self._asked_user and self._line_password is not None:
+            password = self._line_password()
+        if password is None:
             return self._refuse(Refusal.NO_PASSWORD)
         self._asked_password = True
         if not self._asked_user:
             self._spare = self._owed
             self._doubted = self._owed > 0
         self._owed = 0  # what Return has caused is behind us
-        return self._handled(self._password.encode() + self._newline)
+        return self._handled(password.encode() + self._newline)
+
+    def _next(self) -> bool:
+        """Another one asks: answer it as the next of those who log in, if there is one and nothing was refused.
+
+        It may have been woken by Return: a console behind a terminal server says nothing before.
+        """
+        if self.suspected is not None or not self._further:
+            return False
+        self._username, self._password = self._further.pop(0)()
+        self._asked_user = self._asked_password = False
+        self._answered.clear()
+        return True
 
     def _questions(self) -> tuple[int, int]:
         """How many lines, of those since we last wrote, ask for a name, and how many for a password."""

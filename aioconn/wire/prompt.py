@@ -86,7 +86,10 @@ class _Exact:
         named = _name(host)
         self.whole = _joined(modes, named, "^{}$")
         self.any_end = _joined(modes, named, "{}$")
-        self.heads = [re.compile(_with_host(mode.prompt, named)) for mode in modes]
+        # the name may have been learned with a user before it, which other modes show apart from it
+        bare = _name(host.rpartition("@")[2])
+        names = dict.fromkeys((named, bare))
+        self.heads = [re.compile(_with_host(mode.prompt, name)) for name in names for mode in modes]
 
 
 class Prompts:

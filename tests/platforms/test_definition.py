@@ -47,6 +47,37 @@ MISTAKES = {
         GOOD.replace("default_mode: cli", "default_mode: clii"),
         ["acme.yaml:2:15: default_mode: there is no mode 'clii' -> did you mean 'cli'?"],
     ),
+    "operations": (
+        GOOD
+        + "bash: shel\n"
+        + "ping:\n  command: 'ping [now] {adress}'\n  result: '(?P<raet>\\d+)'\n"
+        + "copy: {failures: ['not (']}\n"
+        + "reload: {command: 'reload {when}', pause: soon}\n",
+        [
+            "acme.yaml:12:7: bash: there is no mode 'shel' -> known: cli, config",
+            "acme.yaml:14:12: ping.command: '[now]' holds no value -> [...] is left out with the {value} in it",
+            "acme.yaml:14:12: ping.command: there is no value {adress} here "
+            "-> known: {address}, {count}, {size}, {source}, {vrf}",
+            "acme.yaml:14:12: ping.command: the command has no {address}",
+            "acme.yaml:15:11: ping.result: there is no field 'raet' "
+            "-> known: sent, received, rate, loss, minimum, average, maximum",
+            "acme.yaml:15:11: ping.result: neither a rate nor a loss -> name a group (?P<rate>...)",
+            "acme.yaml:16:7: copy: `copy` has no 'command' -> add `command:`",
+            "acme.yaml:16:24: copy.failures[0]: bad pattern at position 4: missing ), unterminated subpattern "
+            "-> a \\ before it makes a sign literal",
+            "acme.yaml:17:19: reload.command: there is no value {when} here -> known: none",
+            "acme.yaml:17:43: reload.pause: 'soon' is no number of seconds",
+        ],
+    ),
+    "aliases of modes": (
+        GOOD.replace(
+            "    steps:\n      config", "    aliases: [enable, config]\n    steps:\n      config"
+        ).replace("    steps:\n      cli", "    aliases: [enable]\n    steps:\n      cli"),
+        [
+            "acme.yaml:4:3: modes.cli: the alias 'config' is a mode's name -> a name is that of one mode",
+            "acme.yaml:9:3: modes.config: the alias 'enable' is one of mode 'cli' -> a name is that of one mode",
+        ],
+    ),
     "unreachable mode": (
         GOOD + "  boot:\n    prompt: 'boot>'\n",
         [

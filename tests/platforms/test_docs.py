@@ -6,8 +6,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from aioconn.platforms import definition
+from aioconn.platforms import definition, operation_sections
 from aioconn.platforms.definition import from_text
+from aioconn.platforms.operations import filled
 
 PAGE = (Path(__file__).parents[2] / "docs" / "platforms.md").read_text("utf-8")
 
@@ -17,6 +18,13 @@ def test_worked_example_loads() -> None:
     platform = from_text(example, "acme.yaml")
     assert platform.name == "acme_os"
     assert [step.send for step, _ in platform.route("user", "config")] == ["enable", "configure terminal"]
+    assert platform.mode_name("bash_console") == platform.bash == "shell"
+    assert platform.ping is not None
+    assert filled(platform.ping.command, {"address": "a", "count": 3}) == "ping a times 3"
+    assert platform.copy is not None
+    assert platform.reload is not None
+    assert [step.send for step in platform.reload.save] == ["write"]
+    assert (platform.reload.pause, platform.reload.silence) == (20.0, 60.0)
     assert platform.failure_pattern is not None
     assert platform.failure_pattern.search("% Unknown command: foo")
 
@@ -27,5 +35,10 @@ def test_page_names_every_key() -> None:
         *definition._MODE_KEYS,
         *definition._REPLY_KEYS,
         *definition._LOGIN_PATTERNS,
+        *operation_sections.PING_KEYS,
+        *operation_sections.COPY_KEYS,
+        *operation_sections.RELOAD_KEYS,
+        *operation_sections.RESULT_GROUPS,
+        *[f"{{{name}}}" for name in (*operation_sections.PING_VALUES, *operation_sections.COPY_VALUES)],
     )
     assert [key for key in keys if f"`{key}`" not in PAGE] == []

@@ -29,6 +29,7 @@ PROMPTS: dict[str, dict[str, list[str]]] = {
         ],
         "tclsh": ["Router(tcl)#", "+>", "r1(tcl)>"],
         "guestshell": ["[guestshell@guestshell ~]$", "[guestshell@guestshell /etc]$"],
+        "bash": ["[Router:/]$", "[r1_RP_0:~]$", "[Switch_1_RP_0:/etc]#"],
         "rommon": ["rommon 1 >", "rommon 12 >", "Router(boot)>"],
     },
     "cisco_iosxr": {

@@ -85,7 +85,7 @@ async def test_a_doubtful_prompt_is_proven_while_what_came_with_it_is_streamed()
         prompts=Prompts(platform, "r1"),
         discipline=Discipline.READER,
         dialogue=Dialogue([]),
-        make_probe=lambda: ProbeLine(platform.probe),
+        make_probe=lambda _: ProbeLine(platform.probe),
         streaming=True,
     )
     shell.begin(talk, talk.start())
@@ -117,7 +117,7 @@ async def test_a_prompt_with_a_log_message_behind_it_is_asked_for_again(
             prompts=Prompts(platform, "r1"),
             discipline=Discipline.READER,
             dialogue=Dialogue([]),
-            make_probe=lambda: ProbeLine(platform.probe),
+            make_probe=lambda _: ProbeLine(platform.probe),
         )
         asyncio.get_running_loop().call_later(0.01, peer.feed, b"show x\r\none\r\n" + ends)
         async with asyncio.timeout(5):

@@ -179,7 +179,7 @@ def exchange(
         dialogue=Dialogue([*answers, *pagers]),
         newline=newline,
         confirm=confirm,
-        make_probe=(lambda: ProbeLine(platform.probe)) if provable else None,
+        make_probe=(lambda _: ProbeLine(platform.probe)) if provable else (lambda _: None),
         lead=lead,
         streaming=streaming,
     )

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import functools
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -413,3 +416,56 @@ def test_the_password_is_sent_at_most_once(pieces: list[bytes]) -> None:
         sent += login.feed(piece)
         sent += login.quiet()
     assert sent.count(b"pw") <= 1
+
+
+def in_turn(*others: tuple[str | None, str | None], line: str | None = None) -> Login:
+    """joe logs in, and after him the others."""
+    return Login(
+        patterns=PATTERNS,
+        prompts=Prompts(CISCO),
+        username="joe",
+        password="pw",
+        authenticated=False,
+        newline=b"\n",
+        further=[functools.partial(_same, other) for other in others],
+        line_password=functools.partial(_same, line) if line is not None else None,
+    )
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+SERVER = ((b"ts1\r\nUsername: ", b"joe\n"), (b"joe\r\nPassword: ", b"pw\n"))
+
+
+@pytest.mark.parametrize("split", [whole, bytewise])
+def test_a_terminal_server_asks_and_then_the_device_behind_it(split: Split) -> None:
+    device = ((b"\r\n\r\nr1 login: ", b"ann\n"), (b"ann\r\nPassword: ", b"apw\n"), (b"\r\nr1#", b""))
+    login = play(in_turn(("ann", "apw")), *SERVER, *device, split=split)
+    assert login.done is not None
+    login = play(
+        in_turn((None, "apw")), *SERVER, (b"\r\nPassword: ", b"apw\n"), (b"\r\nr1#", b""), split=split
+    )
+    assert login.done is not None
+
+
+def test_a_console_behind_a_terminal_server_is_woken() -> None:
+    login = play(in_turn(("ann", "apw")), *SERVER, (b"\r\n", b"\n"))
+    play(login, (b"\r\nr1 login: ", b"ann\n"), (b"ann\r\nPassword: ", b"apw\n"), (b"\r\nr1#", b""))
+    assert login.done is not None
+
+
+def test_who_is_refused_is_the_last_to_log_in() -> None:
+    login = play(in_turn(("ann", "apw")), *SERVER, (b"\r\n% Login invalid\r\n\r\nUsername: ", b""))
+    assert login.refused is Refusal.PASSWORD
+    login = play(in_turn(("ann", "apw"), ("eve", "epw")), *SERVER, (b"\r\nr1 login: ", b"ann\n"))
+    play(login, (b"\r\nPassword: ", b"apw\n"), (b"\r\nLogin incorrect\r\nr1 login: ", b""))
+    assert login.refused is Refusal.PASSWORD
+    login = play(in_turn(), *SERVER, (b"\r\nr1 login: ", b""))
+    assert login.refused is Refusal.PASSWORD
+
+
+def test_the_password_of_a_line_that_wants_no_name() -> None:
+    assert play(in_turn(line="lpw"), (b"\r\nPassword: ", b"lpw\n"), (b"\r\nr1>", b"")).done is not None
+    assert play(in_turn(line="lpw"), *SERVER, (b"\r\nr1>", b"")).done is not None

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aioconn.platforms.loader import load_platform
 from aioconn.platforms.model import Mode, Platform
 from aioconn.wire.prompt import Prompts, Strength, raw_begin
 from tests.wire.device import CISCO, JUNOS, LINUX, SRL, SROS
@@ -76,6 +77,13 @@ def test_an_output_that_runs_into_the_prompt_is_doubtful() -> None:
     assert match.strength is Strength.DOUBTFUL
     assert data[match.begin :] == b"r1# "
     assert ANY.at_end(data) is None
+
+
+def test_an_echo_behind_a_prompt_that_shows_the_user_apart() -> None:
+    prompts = Prompts(load_platform("junos"), "me@r1")
+    assert prompts.at_end(b"me@r1> ") is not None  # the last one seen is not the one in front of the echo
+    assert prompts.cut_prefix("me@r1:~ % cli") == "cli"
+    assert prompts.cut_prefix("me@r2:~ % cli") is None
 
 
 def test_the_user_is_a_part_of_the_name() -> None:

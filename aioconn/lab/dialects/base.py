@@ -23,6 +23,7 @@ class Dialect:
     It keeps nothing of a session: that is the shell's, and what outlives sessions is the device's.
     """
 
+    forgets = False  # what is configured counts at once, and is gone after a restart unless it was saved
     bare_output = False  # a single command without a terminal (`ssh host command`) ends lines with LF alone
 
     def prompt(self, shell: Shell) -> str:
@@ -60,6 +61,18 @@ class Dialect:
             yield command.seconds
         if command.text:
             yield shell.device.text(command.text)
+
+    def do_mode(self, shell: Shell, match: Match) -> Program:
+        """Ask what is to be asked, and go to another mode: that of the setting `mode`."""
+        command = match.command
+        assert command is not None
+        for question in command.ask:
+            answer = yield Ask(question)
+            if answer.strip().lower() not in ("y", "yes"):
+                return
+        if command.text:
+            yield shell.device.text(command.text)
+        shell.mode = command.settings["mode"]
 
     def refuse(self, shell: Shell, line: str, match: Match) -> Program:
         """What the device says to a line it does not understand."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from aioconn.lab.config import render
 from aioconn.lab.dialects.base import Dialect
+from aioconn.lab.echoes import INTERVAL, count_of, echoes, target_of
+from aioconn.lab.facts import fill
 from aioconn.lab.grammar import Match, Refusal
 from aioconn.lab.program import Ask, Interrupted, Program
 
@@ -20,6 +22,8 @@ INTERFACE = re.compile(r"^(interface)\s+([A-Za-z-]+)\s*([\d/.:]+|\d\S*)$")
 
 class Cisco(Dialect):
     """IOS-XE, NX-OS, EOS and FRR; IOS-XR builds on it."""
+
+    forgets = True
 
     def run(self, shell: Shell, line: str) -> Program:
         if shell.mode.startswith("config"):
@@ -194,33 +198,98 @@ class Cisco(Dialect):
         text = personality.running.replace("{bytes}", str(len(config)))
         yield device.text(text).replace("{config}", config)
 
+    def do_save(self, shell: Shell, match: Match) -> Program:
+        """`write memory`."""
+        yield from self.do_text(shell, match)
+        shell.device.save()
+
+    def do_copy(self, shell: Shell, match: Match) -> Program:
+        """A file of the device to another, or from and to a server. What it asks and says is in the settings."""
+        device, command = shell.device, match.command
+        assert command is not None
+        said = command.settings
+        source, destination = (_in_full(word) for word in match.arguments[:2])
+        saves = (source, destination) == ("running-config", "startup-config")
+        server = _server_of(source) or _server_of(destination)
+        words = {"source": source, "destination": destination, "name": re.split("[:/]", destination)[-1]}
+        if server == "":
+            server = yield Ask("Address or name of remote host []? ")
+        if "file" in said:
+            typed = yield Ask(fill(said["file"], words))
+            words["name"] = typed.strip() or words["name"]
+        if "vrf" in said and server is not None and len(match.arguments) < 3:
+            yield Ask(said["vrf"])
+        if "overwrite" in said and not saves and destination in device.files:
+            answer = (yield Ask(fill(said["overwrite"], words))).strip().lower()
+            if answer not in said.get("agreed", ",y,yes").split(","):
+                yield said.get("kept", "")
+                return
+        if server is not None and source.startswith(("scp:", "sftp:")):
+            password = yield Ask(fill(said.get("password", "Password: "), words), echo=False)
+            if password != device.password:
+                yield fill(said["denied"], words)
+                return
+        yield 0.05
+        if server is not None and not device.reaches(server):
+            yield fill(said["unreachable"], words)
+        elif server is None and source not in device.files:
+            yield fill(said["missing"], words)
+        else:
+            size = device.files[destination] = device.files.get(source, 1024)
+            if saves:
+                device.save()
+            yield fill(said["saved" if saves else "copied"], {**words, "size": str(size)})
+
     def do_reload(self, shell: Shell, match: Match) -> Program:
+        """Down with all sessions, after questions; what was not saved is asked about, or warned of."""
         from aioconn.lab.shell import Fate
 
-        assert match.command is not None
-        for question in match.command.ask:
+        device, command = shell.device, match.command
+        assert command is not None
+        if device.modified and (question := command.settings.get("modified")) is not None:
+            answer = ""
+            while answer not in ("y", "yes", "n", "no"):
+                answer = (yield Ask(question)).strip().lower()
+                if answer == "cancel":
+                    return
+            if answer.startswith("y"):
+                device.save()
+                yield "Building configuration...\n[OK]\n"
+        if device.modified:
+            yield command.settings.get("warning", "")
+        for question in command.ask:
             answer = yield Ask(question)
-            if answer.strip().lower() not in ("", "y", "yes"):
+            if answer.strip().lower() not in command.settings.get("agreed", ",y,yes").split(","):
                 return
-        yield shell.device.text(match.command.text)
-        shell.fate = Fate.CLOSE
+        yield device.text(command.text)
+        shell.fate, shell.restarts = Fate.CLOSE, True
 
     def do_ping(self, shell: Shell, match: Match) -> Program:
-        """Five slow echoes; the interrupt key ends them with the count so far."""
-        target = match.arguments[0]
+        """Five slow echoes, or as many as are asked for; the interrupt key ends them with the count so far."""
+        assert match.command is not None
+        words = match.arguments[0].split()
+        target, count = target_of(words), count_of(words, 5)
+        if (form := match.command.settings.get("form")) is not None:
+            return echoes(shell.device, form, target, count)
+        return self._marks(target, count, answers=shell.device.reaches(target))
+
+    def _marks(self, target: str, count: int, *, answers: bool) -> Program:
+        """As IOS shows it."""
         sent = 0
         yield "Type escape sequence to abort.\n"
-        yield f"Sending 5, 100-byte ICMP Echos to {target}, timeout is 2 seconds:\n"
+        yield f"Sending {count}, 100-byte ICMP Echos to {target}, timeout is 2 seconds:\n"
         try:
-            for _ in range(5):
-                yield 0.2
+            for _ in range(count):
+                yield INTERVAL if answers else 2 * INTERVAL  # not its two seconds: tests wait for them
                 sent += 1
-                yield "!"
+                yield "!" if answers else "."
             yield "\n"
         except Interrupted:
             pass
-        rate = 100 if sent else 0
-        yield f"Success rate is {rate} percent ({sent}/{sent}), round-trip min/avg/max = 1/1/2 ms\n"
+        received = sent if answers else 0
+        rate = 100 if received else 0
+        times = ", round-trip min/avg/max = 1/1/2 ms" if received else ""
+        yield f"Success rate is {rate} percent ({received}/{sent}){times}\n"
 
     def do_routes(self, shell: Shell, match: Match) -> Program:
         """A routing table, as long as the device was told to have it."""
@@ -252,6 +321,18 @@ class Cisco(Dialect):
         yield "\n".join(
             ["".join(rows), "  Interface    User               Mode         Idle     Peer Address\n"]
         )
+
+
+def _in_full(word: str) -> str:
+    """`run` as `running-config`."""
+    found = [name for name in ("running-config", "startup-config") if len(word) > 1 and name.startswith(word)]
+    return found[0] if found else word
+
+
+def _server_of(url: str) -> str | None:
+    """The server in a URL, "" if that is still to be asked; None for a file of the device's own."""
+    found = re.match(r"(?:tftp|ftp|scp|sftp|https?):(?://(?:[^@/]*@)?([^/:]+))?", url)
+    return None if found is None else found[1] or ""
 
 
 def _silent() -> Program:

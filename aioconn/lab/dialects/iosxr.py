@@ -25,6 +25,8 @@ FAILED = (
 class IosXr(Cisco):
     """Each session has its own candidate; commands print the time before they answer."""
 
+    forgets = False  # what is committed is kept
+
     def command(self, shell: Shell, match: Match) -> Program:
         program = super().command(shell, match)
         assert match.command is not None

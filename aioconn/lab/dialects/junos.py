@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from aioconn.lab.dialects.base import Dialect
+from aioconn.lab.echoes import ENDLESS, count_of, echoes, target_of
 from aioconn.lab.grammar import Match, Refusal
-from aioconn.lab.program import Ask, Interrupted, Program
+from aioconn.lab.program import Ask, Program
 
 if TYPE_CHECKING:
     from aioconn.lab.shell import Shell
@@ -198,21 +199,7 @@ class Junos(Dialect):
     def do_ping(self, shell: Shell, match: Match) -> Program:
         """Endless, until the interrupt key or `count N`."""
         words = match.arguments[0].split()
-        target = words[0]
-        count = int(words[words.index("count") + 1]) if "count" in words else 1_000_000
-        sent = 0
-        yield f"PING {target} ({target}): 56 data bytes\n"
-        try:
-            while sent < count:
-                yield f"64 bytes from {target}: icmp_seq={sent} ttl=64 time=0.61{sent % 10} ms\n"
-                sent += 1
-                if sent < count:
-                    yield 0.2
-        except Interrupted:
-            pass
-        yield f"\n--- {target} ping statistics ---\n"
-        yield f"{sent} packets transmitted, {sent} packets received, 0% packet loss\n"
-        yield "round-trip min/avg/max/stddev = 0.610/0.614/0.619/0.003 ms\n"
+        return echoes(shell.device, "junos", target_of(words), count_of(words, ENDLESS))
 
     def do_routes(self, shell: Shell, match: Match) -> Program:
         device = shell.device
@@ -223,13 +210,22 @@ class Junos(Dialect):
             prefix = f"100.{n >> 8 & 255}.{n & 255}.0/24"
             yield f"{prefix:<19}*[OSPF/10] 1w2d 03:04:05, metric 2\n{'':20}>  to {hop} via ge-0/0/1.0\n"
 
+    def do_copy(self, shell: Shell, match: Match) -> Program:
+        """Says nothing if all is well, as on any Unix."""
+        device = shell.device
+        source, destination = match.arguments[0], match.arguments[1]
+        if source not in device.files:
+            yield f"error: could not open {source}: No such file or directory\n"
+            return
+        device.files[destination] = device.files[source]
+
     def do_reboot(self, shell: Shell, match: Match) -> Program:
         from aioconn.lab.shell import Fate
 
         answer = (yield Ask("Reboot the system ? [yes,no] (no) ")).strip().lower()
         if answer and "yes".startswith(answer):
             yield "\nShutdown NOW!\n[pid 4711]\n"
-            shell.fate = Fate.CLOSE
+            shell.fate, shell.restarts = Fate.CLOSE, True
 
 
 def _words(text: str) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from aioconn.lab.dialects.base import Dialect
+from aioconn.lab.echoes import ENDLESS, count_of, echoes
 from aioconn.lab.grammar import Match
 from aioconn.lab.program import Ask, Interrupted, Program
 
@@ -146,22 +147,23 @@ class Posix(Dialect):
 
     def run_ping(self, shell: Shell, words: list[str]) -> Program:
         """One line a second until the interrupt key; `-c N` bounds it."""
-        target = words[-1]
-        count = int(words[words.index("-c") + 1]) if "-c" in words else 1_000_000
-        yield f"PING {target} ({target}) 56(84) bytes of data.\n"
-        sent = 0
-        try:
-            while sent < count:
-                sent += 1
-                yield f"64 bytes from {target}: icmp_seq={sent} ttl=64 time=0.04{sent % 10} ms\n"
-                if sent < count:
-                    yield 0.2
-        except Interrupted:
-            pass
-        yield (
-            f"\n--- {target} ping statistics ---\n{sent} packets transmitted, {sent} received, "
-            f"0% packet loss, time {sent * 200}ms\nrtt min/avg/max/mdev = 0.040/0.044/0.049/0.003 ms\n"
-        )
+        shell.status = 0 if shell.device.reaches(words[-1]) else 1
+        return echoes(shell.device, "linux", words[-1], count_of(words, ENDLESS))
+
+    def run_cp(self, shell: Shell, words: list[str]) -> Program:
+        """Says nothing if all is well."""
+        files = shell.device.files
+        if len(words) < 2 or words[0] not in files:
+            shell.status = 1
+            yield f"cp: cannot stat '{words[0] if words else ''}': No such file or directory\n"
+            return
+        files[words[1]] = files[words[0]]
+
+    def run_reboot(self, shell: Shell, words: list[str]) -> Program:
+        from aioconn.lab.shell import Fate
+
+        yield 0.05
+        shell.fate, shell.restarts = Fate.CLOSE, True
 
     def run_su(self, shell: Shell, words: list[str]) -> Program:
         device = shell.device
@@ -194,6 +196,10 @@ class Posix(Dialect):
 
         if words:
             shell.status = int(words[0])
+        if (above := shell.device.personality.modes[shell.mode].exit) is not None:
+            shell.mode = above  # a shell below a command line
+            yield "exit\n"
+            return
         if shell.mode == "root":
             shell.mode = shell.device.personality.start
             yield "exit\n"
@@ -203,6 +209,14 @@ class Posix(Dialect):
         shell.fate = Fate.CLOSE
 
     run_logout = run_exit
+
+    def run_cli(self, shell: Shell, words: list[str]) -> Program:
+        """Back to the command line that stands above this shell, if one does."""
+        if (above := shell.device.personality.modes[shell.mode].exit) is None:
+            shell.status = 127
+            yield "-bash: cli: command not found\n"
+        else:
+            shell.mode = above
 
 
 def _lists(line: str) -> Iterator[tuple[str, list[str]]]:

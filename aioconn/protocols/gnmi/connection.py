@@ -338,7 +338,7 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
         if not host:
             raise InvalidOption("a gNMI target needs an address", **where, hint="give `ip` or `host`")
         port = self.path.port_number or PORT
-        self._metadata = login(self.credentials.get("gnmi", self.via), where)
+        self._metadata = login(self.credentials.login("gnmi", self.via), where)
         self._way = way = Way(host, port, await self._request.environment.jump(self), where)
         self._progress.phase = Phase.TCP
         await way.open()

@@ -74,7 +74,7 @@ class RestBase(BaseConnection[O_co]):
     async def _open(self) -> None:
         options = self.options
         base = self._base()
-        credential = self.credentials.get("rest", self.via, self.path.protocol or "https")
+        credential = self.credentials.login("rest", self.via, self.path.protocol or "https")
         self._login = login = Login(options, credential, **self._where())
         try:
             self._standing = fields_of(options.headers)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import itertools
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
@@ -271,7 +272,8 @@ class SnmpConnection(BaseConnection[SnmpOptions]):
             raise InvalidOption(
                 "SNMP goes by UDP, which no jump host carries", **self._where(), hint="remove `proxy`"
             )
-        self._agent = await Opening(self._request, self.options, self._progress, self._gone).open()
+        request = dataclasses.replace(self._request, path=self.path, credentials=self.credentials)
+        self._agent = await Opening(request, self.options, self._progress, self._gone).open()
 
     async def _close(self) -> None:
         self._abort()
