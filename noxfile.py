@@ -355,6 +355,16 @@ def no_daemons() -> Iterator[None]:
         policy.unlink(missing_ok=True)
 
 
+# --- inside other frameworks --------------------------------------------------------------------------------
+
+
+@nox.session(python=[version for version in PYTHONS if version in SUPPORTED][:1] or PYTHONS[:1])
+def compat(session: nox.Session) -> None:
+    """Scripts of pyATS and runs of Nornir, both from PyPI, on our lab; testbeds by pyATS's loader and by ours."""
+    install(session, "test", "compat")
+    session.run("pytest", "-m", "compat", "tests/compat", *session.posargs)
+
+
 # --- measurements -------------------------------------------------------------------------------------------
 
 if (ROOT / "benchmarks" / "__main__.py").exists():
