@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aioconn.fanout import fan_out as fan_out
     from aioconn.manager import ConnectionManager as ConnectionManager
     from aioconn.protocols.cli import CliConnection as CliConnection
+    from aioconn.protocols.statements import Statement as Statement
     from aioconn.results import Output as Output
     from aioconn.results import Result as Result
     from aioconn.results import Results as Results
@@ -37,6 +38,7 @@ _HOME = {
     "Result": "aioconn.results",
     "Results": "aioconn.results",
     "Secret": "aioconn.credentials",
+    "Statement": "aioconn.protocols.statements",
     "Testbed": "aioconn.testbed.testbed",
     "device": "aioconn.testbed.device",
     "fan_out": "aioconn.fanout",
@@ -55,6 +57,7 @@ __all__ = [
     "Result",
     "Results",
     "Secret",
+    "Statement",
     "Testbed",
     "device",
     "fan_out",

@@ -3,8 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from aioconn.errors import MissingValue
 
@@ -77,15 +77,34 @@ class Credentials:
     a `Credential`.
     """
 
-    __slots__ = ("_layers", "_origin")
+    __slots__ = ("_chosen", "_layers", "_origin", "_user")
 
-    def __init__(self, *layers: Mapping[str, Credential], origin: str = "credentials") -> None:
+    def __init__(
+        self,
+        *layers: Mapping[str, Credential],
+        origin: str = "credentials",
+        chosen: Sequence[str] = (),
+        user: str | None = None,
+    ) -> None:
         self._layers = layers
         self._origin = origin
+        self._chosen = tuple(chosen)
+        self._user = user
 
     def under(self, layer: Mapping[str, Credential]) -> Credentials:
         """These credentials as the fall-back of `layer`."""
-        return Credentials(layer, *self._layers, origin=self._origin) if layer else self
+        if not layer:
+            return self
+        return Credentials(layer, *self._layers, origin=self._origin, chosen=self._chosen, user=self._user)
+
+    def logging_in(self, chosen: Sequence[str], user: str | None = None) -> Credentials:
+        """The same, with the names of those to log in with; one after the other, if we are asked several times.
+
+        `user` logs in where the credential does not say who does.
+        """
+        if not chosen and user is None:
+            return self
+        return Credentials(*self._layers, origin=self._origin, chosen=chosen, user=user)
 
     def find(self, name: str) -> Credential | None:
         """The credential of exactly this name, from the most special layer that has it."""
@@ -97,6 +116,17 @@ class Credentials:
             if (found := self.find(name)) is not None:
                 return found
         return Credential()
+
+    def login(self, *names: str) -> Credential:
+        """Who logs in, or does so first: as has been chosen, else `get(*names)`."""
+        return self.logins(*names)[0]
+
+    def logins(self, *names: str) -> tuple[Credential, ...]:
+        """Who logs in, one after the other, as a terminal server asks and then the device behind it; at least one."""
+        found = tuple(self.get(name) for name in self._chosen) or (self.get(*names),)
+        if self._user is None:
+            return found
+        return tuple(replace(one, username=self._user) if one.username is None else one for one in found)
 
     def require_password(self, *names: str) -> str:
         """The password of `get(*names)`; `MissingValue` says which credential is missing."""
@@ -110,14 +140,18 @@ class Credentials:
         return credential.password.reveal()
 
     def enable_password(self) -> str | None:
-        """What opens privileged mode: `enable`'s password, `default`'s `enable_password`, else `default`'s own."""
-        if (enable := self.find("enable")) is not None and enable.password is not None:
-            return enable.password.reveal()
-        default = self.get()
-        own = default.extra.get("enable_password")
-        if isinstance(own, Secret):
-            return own.reveal()
-        return default.password.reveal() if default.password is not None else None
+        """What opens privileged mode.
+
+        The `enable_password` of who logs in, that of `default`, the password of `enable`, that of who logs in, and that
+        of `default`: the first that there is, as in unicon.
+        """
+        own = [*(self.get(name) for name in reversed(self._chosen)), self.get()]
+        for credential in own:
+            if isinstance(found := credential.extra.get("enable_password"), Secret):
+                return found.reveal()
+        enable = self.find("enable")
+        passwords = [one.password for one in ([enable] if enable is not None else []) + own]
+        return next((password.reveal() for password in passwords if password is not None), None)
 
     def secrets(self) -> Iterable[Secret]:
         """Every secret of every layer, for redaction."""

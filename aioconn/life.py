@@ -15,7 +15,9 @@ from aioconn.credentials import Credentials
 from aioconn.deadline import Alarm
 from aioconn.errors import (
     AioconnError,
+    AuthenticationFailed,
     ConnectTimeout,
+    HostUnknown,
     HostUnreachable,
     LimitReached,
     Phase,
@@ -26,7 +28,7 @@ from aioconn.errors import (
 )
 from aioconn.events import Closed, Listeners, Opened, OpenFailed, Opening, Recovered
 from aioconn.home import carry
-from aioconn.path import Path
+from aioconn.path import Path, Ways
 from aioconn.policy import SETTLE_TIMEOUT
 from aioconn.request import BaseOptions, Request
 from aioconn.residence import home_of, home_to_open_at
@@ -62,6 +64,8 @@ class Life(ABC, Generic[O_co]):
         self._options: Any = option_sets.build(
             self.options_type, request.path, request.arguments, device=request.device
         )
+        self._ways = Ways(request.path)
+        self._credentials = request.credentials.logging_in(request.path.login, request.path.user)
         self._state = State.NEW
         self._turn = Turn()
         self._opening: asyncio.Timeout | None = None  # what bounds the opening under way
@@ -87,7 +91,8 @@ class Life(ABC, Generic[O_co]):
 
     @property
     def path(self) -> Path:
-        return self._request.path
+        """The path, or the one of its `others` that is in use."""
+        return self._ways.current
 
     @property
     def via(self) -> str:
@@ -101,7 +106,7 @@ class Life(ABC, Generic[O_co]):
 
     @property
     def credentials(self) -> Credentials:
-        return self._request.credentials
+        return self._credentials
 
     @property
     def listeners(self) -> Listeners:
@@ -233,7 +238,7 @@ class Life(ABC, Generic[O_co]):
         try:
             async with deadline as self._opening:
                 try:
-                    await self._open_admitted()
+                    await self._open_admitted(deadline)
                 finally:
                     self._opening = None
         except BaseException as error:
@@ -267,13 +272,13 @@ class Life(ABC, Generic[O_co]):
             elapsed = time.monotonic() - started
             self.listeners.emit(Opened(device=self.device, alias=self.alias, path=self.via, elapsed=elapsed))
 
-    async def _open_admitted(self) -> None:
+    async def _open_admitted(self, deadline: asyncio.Timeout) -> None:
         """Open when the device can bear it. One that says it is full is asked again when a session of ours ends."""
         environment = self._request.environment
         while True:
             await environment.admit(self)
             try:
-                await self._open()
+                await self._open_some_way(deadline)
                 return
             except (ShellRefused, HostUnreachable) as error:
                 self._last_seen = self._redacted_seen()
@@ -286,6 +291,23 @@ class Life(ABC, Generic[O_co]):
                     raise LimitReached(
                         f"the device would not have one more session: {error.message}", **self._where()
                     ) from error
+
+    async def _open_some_way(self, deadline: asyncio.Timeout) -> None:
+        """Over the way that was used last; then, as far as that can help, over the others of the path."""
+        ways, loop = self._ways, asyncio.get_running_loop()
+        ways.begin()
+        while True:
+            self._credentials = self._request.credentials.logging_in(ways.current.login, ways.current.user)
+            try:
+                async with asyncio.timeout_at(ways.share(loop.time(), deadline.when())):
+                    await self._open()
+                return
+            except (AuthenticationFailed, HostUnknown, HostUnreachable, TimeoutError) as error:
+                about_it = not isinstance(error, AioconnError) or error.device in (None, self.device)
+                if not (about_it and ways.follow(error)):
+                    raise
+                self._last_seen = self._redacted_seen()
+                self._abort()
 
     def _phase_reached(self, phase: Phase) -> None:
         if phase not in _WORK:

@@ -123,6 +123,8 @@ def _convert_plain(value: Any, hint: Any) -> Any:
         if isinstance(value, str) and value.lower() in _WORDS:
             return _WORDS[value.lower()]
         raise ValueError(f"{value!r} is not true or false")
+    if hint is int and isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"{value!r} is not a whole number")
     if hint in (int, float) and not isinstance(value, bool) and isinstance(value, (int, float, str)):
         try:
             return hint(value)

@@ -58,24 +58,25 @@ FACADES = (
         name="TestbedWords",
         doc="What a testbed offers.",
         sources=(("aioconn.testbed.testbed", "Testbed"),),
-        own=words("spec listeners"),
+        own=words("spec listeners wrap servers"),
         by_hand=words("devices"),
-        not_here=words("connect_gate"),
+        not_here=words("connect_gate named_wrappers hop"),
     ),
     Facade(
         name="DeviceWords",
         doc="What a device offers, its connections by their alias aside.",
         sources=(("aioconn.testbed.device", "Device"),),
-        own=words("spec paths credentials listeners"),
-        by_hand=words("connections manager testbed transaction using_alias"),
+        own=words("spec paths credentials listeners wrap"),
+        by_hand=words("bash_console connections manager testbed transaction using_alias"),
         not_here=words("from_spec platform_hint connect_gate manager_of owns_name"),
     ),
     Facade(
         name="ManagerWords",
         doc="What the manager of a device offers.",
         sources=(("aioconn.manager", "ConnectionManager"),),
+        own=words("wrap"),
         by_hand=words("breaker device connections get using_alias instantiate"),
-        not_here=words("class_of loop residence relieve path_changed connect_gate jump link claim_home"),
+        not_here=words("class_of device_gone loop residence relieve path_changed connect_gate jump link claim_home"),
     ),
     Facade(
         name="ConnectionWords",
@@ -90,8 +91,14 @@ FACADES = (
     Facade(
         name="CliServices",
         doc="The services of a command line: of a connection, of a pool, of a session that a pool has lent.",
-        sources=(("aioconn.protocols.cli", "CliConnection"),),
-        only=words("execute configure enter_mode send receive expect stream parse"),
+        sources=(
+            ("aioconn.protocols.cli", "CliConnection"),
+            ("aioconn.protocols.cli_operations", "CliOperations"),
+        ),
+        only=words(
+            "execute configure enter_mode send transmit receive expect stream parse "
+            "enable disable switchto ping copy reload"
+        ),
     ),
     Facade(
         name="CliProperties",
@@ -157,7 +164,7 @@ FACADES = (
         sources=(("aioconn.pool", "ConnectionPool"),),
         own=words("path options credentials listeners"),
         by_hand=words("acquire transaction release services streams"),
-        not_here=words("closing lend lease take_back give_up_idle path_changed idle_since"),
+        not_here=words("closing lend lease take_back give_up_idle lose_all path_changed idle_since"),
     ),
 )  # fmt: skip
 

@@ -26,7 +26,8 @@ COMMANDS = {
     "run": "run commands on the devices of a testbed",
     "lab": "run simulated devices until Ctrl-C",
     "serve": "hold sessions for scripts that are started again and again",
-    "testbed": "check testbed files",
+    "testbed": "check testbed files, and write them from inventories",
+    "secret": "passwords that can stand in a testbed",
     "platforms": "the operating systems whose command lines are known",
 }
 EPILOG = """\

@@ -175,7 +175,7 @@ class Found:
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> AbstractAsyncContextManager[Any]:
         """What is to be entered. Raises `UsageError`."""
-        if name not in self.words.blocks:
+        if name not in self.words.blocks and not self._is_block(name):
             raise self._unknown(name)
         block: AbstractAsyncContextManager[Any] = getattr(self.thing, name)(*args, **kwargs)
         return block
@@ -187,6 +187,11 @@ class Found:
     def _streams(self) -> tuple[str, ...]:
         kind = self.kind or self._default()
         return kind.streams if kind is not None else ()
+
+    def _is_block(self, name: str) -> bool:
+        """Whether the connection class has a method of that name that is to be entered, and marked as such."""
+        method = getattr(self.kind or self._default(), name, None)
+        return getattr(method, "__aioconn_service__", None) == "block"
 
     def _default(self) -> Any:
         """For a device, the class of its default alias: its services may be called on the device."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aioconn.credentials import Credential as Credential
     from aioconn.credentials import Secret as Secret
     from aioconn.errors import AioconnError as AioconnError
+    from aioconn.protocols.statements import Statement as Statement
     from aioconn.results import Output as Output
     from aioconn.results import Result as Result
     from aioconn.results import Results as Results
@@ -81,6 +82,7 @@ _HOME = {
     "SnmpConnection": "aioconn.sync.connection",
     "SnmpPool": "aioconn.sync.pool",
     "SnmpSession": "aioconn.sync.pool",
+    "Statement": "aioconn.protocols.statements",
     "Testbed": "aioconn.sync.testbed",
     "attach": "aioconn.sync.served",
     "device": "aioconn.sync.devices",
@@ -121,6 +123,7 @@ __all__ = [
     "SnmpConnection",
     "SnmpPool",
     "SnmpSession",
+    "Statement",
     "Testbed",
     "attach",
     "device",

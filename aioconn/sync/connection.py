@@ -63,6 +63,16 @@ class CliConnection(CommandLine, Connection):
 
     __slots__ = ()
 
+    def bash_console(self, *, timeout: float | None = None) -> AbstractContextManager[Self]:
+        """`with connection.bash_console() as bash:` the session is in the shell below the command line, for this block
+        alone: `bash.execute("ls")`.
+
+        Whatever way the block ends, also by Ctrl-C, the session goes back to the mode in which it was; the next caller
+        waits for that. A session that breaks in between is not reopened in the block. `timeout` bounds the wait for the
+        session, and each way. Raises `UsageError` where the platform names no such shell.
+        """
+        return Block(self._reach, "bash_console", (), {"timeout": timeout}, self)
+
 
 class CommandsConnection(CommandServices, Connection):
     """A session of an API that runs commands: Arista's eAPI, Cisco's NX-API."""

@@ -151,6 +151,14 @@ class Device(DeviceWords):
         transaction: AbstractContextManager[Any] = self.connection().transaction(timeout=timeout)
         return transaction
 
+    def bash_console(self, *, timeout: float | None = None) -> AbstractContextManager[Any]:
+        """`with device.bash_console() as bash:` on the default alias. See `CliConnection.bash_console`."""
+        connection = self.connection()
+        if not hasattr(connection, "bash_console"):
+            raise UsageError(f"{type(connection).__name__} has no 'bash_console'", device=self.name)
+        block: AbstractContextManager[Any] = connection.bash_console(timeout=timeout)
+        return block
+
     def __enter__(self) -> Self:
         self.connect()
         return self

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar, cast
 
-from aioconn.errors import NotOfThisPool, UsageError
+from aioconn.errors import AioconnError, NotOfThisPool, UsageError
 from aioconn.sync.connection import HANDLES, CommandLine, offering, offering_names
 from aioconn.sync.handle import Handle
 from aioconn.sync.words import (
@@ -87,6 +89,23 @@ class CliSession(CommandLine, Session):
     """A session on a device's command line that a pool has lent."""
 
     __slots__ = ()
+
+    @contextlib.contextmanager
+    def bash_console(self, *, timeout: float | None = None) -> Iterator[Self]:
+        """`with session.bash_console() as bash:` it is in the shell below the command line, then in the mode before.
+
+        If that is interrupted, its pool brings it back. `timeout` bounds each way. Raises `UsageError` where the
+        platform names no such shell.
+        """
+        before = self.mode
+        try:
+            self.switchto("bash_console", timeout=timeout)
+            yield self
+        except Exception:
+            with contextlib.suppress(AioconnError):  # what went wrong before is what counts
+                self.switchto(before, timeout=timeout)
+            raise
+        self.switchto(before, timeout=timeout)
 
 
 class CommandsSession(CommandServices, Session):
@@ -179,6 +198,12 @@ class CliPool(ConnectionPool[CliSession], CliServices):
     services = CliServices.services
     streams = CliServices.streams
     session_type = CliSession
+
+    @contextlib.contextmanager
+    def bash_console(self, *, timeout: float | None = None) -> Iterator[CliSession]:
+        """`with pool.bash_console() as bash:` on a session that is lent for it. See `CliConnection.bash_console`."""
+        with self.acquire(timeout=timeout) as session, session.bash_console(timeout=timeout):
+            yield session
 
 
 class CommandsPool(ConnectionPool[CommandsSession]):

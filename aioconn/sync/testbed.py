@@ -14,6 +14,7 @@ from aioconn.sync.devices import Device, Home, checked_home
 from aioconn.sync.handle import Handles
 from aioconn.sync.words import TestbedWords
 from aioconn.testbed import testbed as async_testbed
+from aioconn.testbed.pieces import Callables
 
 if TYPE_CHECKING:
     from aioconn.sync.reach import Iteration, Reach
@@ -94,10 +95,17 @@ def load(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
     name: str | None = None,
+    format: str | None = None,
     loop: Home = "own",
+    callables: Callables = (),
 ) -> Testbed:
     """A testbed from a file's path, YAML text or a mapping. Raises one `TestbedError` with every problem.
 
-    `loop` says where each device lives, see `Device`.
+    The path may be that of an inventory of Nornir or Ansible; `format` ("testbed", "nornir", "ansible") says which,
+    where it does not show.
+
+    `loop` says where each device lives, see `Device`. `callables` are the functions that `%CALLABLE{}` may call.
     """
-    return finding.of_testbed(async_testbed.load(source, name=name, loop=checked_home(loop)))
+    return finding.of_testbed(
+        async_testbed.load(source, name=name, format=format, loop=checked_home(loop), callables=callables)
+    )

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from aioconn.protocols.netconf.operations import Namespaces
     from aioconn.protocols.netconf.values import Notification, Reply
     from aioconn.protocols.netconf.xml import Xml
+    from aioconn.protocols.operations import Ping
+    from aioconn.protocols.reloading import Reloaded
     from aioconn.protocols.rest.base import Headers
     from aioconn.protocols.rest.requests import Body, Params
     from aioconn.protocols.rest.response import Response
@@ -41,7 +43,9 @@ if TYPE_CHECKING:
     from aioconn.request import BaseOptions
     from aioconn.results import Output, Results
     from aioconn.sync.reach import Iteration
-    from aioconn.testbed.model import DeviceSpec, TestbedSpec, Topology
+    from aioconn.testbed.model import DeviceSpec, Server, TestbedSpec
+    from aioconn.testbed.topology import Interface, Link, Topology
+    from aioconn.wrapping import Wrapper, Wrapping
 
 
 class TestbedWords(Handle):
@@ -57,6 +61,11 @@ class TestbedWords(Handle):
     def spec(self) -> TestbedSpec:
         """All that the file says."""
         return self._reach.own("spec")
+
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        """What serves all devices: tftp, ntp, a jump host, ..."""
+        return self._reach.own("servers")
 
     @property
     def topology(self) -> Topology:
@@ -75,6 +84,10 @@ class TestbedWords(Handle):
     def listeners(self) -> Listeners:
         """Who hears of every device's events: `testbed.listeners.add(callback)`."""
         return self._reach.own("listeners")
+
+    def wrap(self, wrapper: Wrapper, *, order: int | None = None) -> Wrapping:
+        """Let the calls of every device's services go through `wrapper`. See `ConnectionManager.wrap`."""
+        return self._reach.own("wrap")(wrapper, order=order)
 
     def connect(
         self,
@@ -166,8 +179,23 @@ class DeviceWords(Handle):
         return self._reach.ask("custom")
 
     @property
-    def interfaces(self) -> Mapping[str, Any]:
+    def interfaces(self) -> Mapping[str, Interface]:
+        """The interfaces that the testbed describes, by name or alias."""
         return self._reach.ask("interfaces")
+
+    @property
+    def peripherals(self) -> Mapping[str, Any]:
+        """What is attached to the device: power, console servers, ..."""
+        return self._reach.ask("peripherals")
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links that the device has an interface on."""
+        return self._reach.ask("links")
+
+    def find_links(self, other: str) -> tuple[Link, ...]:
+        """The links to another device of the testbed, by its name or alias. Raises `UnknownDevice`."""
+        return self._reach.ask("find_links", (other,))
 
     @property
     def spec(self) -> DeviceSpec:
@@ -237,6 +265,10 @@ class DeviceWords(Handle):
     def connected(self) -> bool:
         """Whether the default alias is live."""
         return self._reach.ask("connected")
+
+    def wrap(self, wrapper: Wrapper, *, order: int | None = None) -> Wrapping:
+        """See `ConnectionManager.wrap`."""
+        return self._reach.own("wrap")(wrapper, order=order)
 
     def exclusive(self, *, timeout: float = COMMAND_TIMEOUT) -> AbstractContextManager[None]:
         """`with device.exclusive():` keeps everybody else out. See `ConnectionManager.exclusive`."""
@@ -345,6 +377,14 @@ class ManagerWords(Handle):
         """Plain numbers: sessions by state, the budget, the waiters."""
         return self._reach.ask("statistics")
 
+    def wrap(self, wrapper: Wrapper, *, order: int | None = None) -> Wrapping:
+        """Let the calls of this device's services, over all its connections and pools, go through `wrapper`.
+
+        The one with the lowest `order` (else its attribute `order`, else 0) is the outermost, among equals the one that
+        was attached first. Those that begin from now on are concerned, until `unwrap()` of what this returns.
+        """
+        return self._reach.own("wrap")(wrapper, order=order)
+
     def connect(
         self,
         *,
@@ -418,6 +458,7 @@ class ConnectionWords(Handle):
 
     @property
     def path(self) -> Path:
+        """The path, or the one of its `others` that is in use."""
         return self._reach.own("path")
 
     @property
@@ -469,12 +510,19 @@ class CliServices(Handle):
 
     services: ClassVar[tuple[str, ...]] = (
         "configure",
+        "copy",
+        "disable",
+        "enable",
         "enter_mode",
         "execute",
         "expect",
         "parse",
+        "ping",
         "receive",
+        "reload",
         "send",
+        "switchto",
+        "transmit",
     )
 
     streams: ClassVar[tuple[str, ...]] = ("stream",)
@@ -518,8 +566,9 @@ class CliServices(Handle):
     ) -> Output | list[Output]:
         """Run one command, or several in order, and return what each printed.
 
-        `reply` answers questions: pattern -> answer, searched in the line the device waits in. `mode` is entered
-        first; without it the command runs where the session is. Raises `CommandRejected` when the device refuses
+        `reply` answers questions: pattern -> answer, searched in the line the device waits in. An answer is a text, a
+        `Secret`, a function of the match, or a `Statement`, which has conditions. `mode` is entered first; without it
+        the command runs where the session is. Raises `CommandRejected` when the device refuses
         (`check=False` returns the output, its `failure` set), `CommandTimeout` after `timeout` seconds for all of it.
         After a timeout or an interrupt the command may have been executed; the session is brought back in step.
         `idempotent`: if the session breaks in the middle it is repeated on a new one, within the same deadline.
@@ -565,16 +614,28 @@ class CliServices(Handle):
         self._reach.call("enter_mode", (mode,), {"timeout": timeout})
 
     def send(self, text: str, *, newline: bool = True, timeout: float | None = None) -> None:
-        """Write `text` as it is (and a newline). From here on the caller reads with `receive` and `expect`."""
+        """Write `text` as it is (and a newline), and wait for nothing. From here on the caller reads with `receive` and
+        `expect`.
+        """
         self._reach.call("send", (text,), {"newline": newline, "timeout": timeout})
+
+    def transmit(self, text: str, *, timeout: float | None = None) -> None:
+        """Write `text` as it is, and nothing behind it: `send` without the newline."""
+        self._reach.call("transmit", (text,), {"timeout": timeout})
 
     def receive(self, *, timeout: float | None = None) -> str:
         """What has arrived since the last call, as it came; waits for the first byte only."""
         return self._reach.call("receive", (), {"timeout": timeout})
 
-    def expect(self, pattern: str | Sequence[str], *, timeout: float | None = None) -> Expected:
-        """Read until one of the regular expressions is found; what follows the match is left for the next call."""
-        return self._reach.call("expect", (pattern,), {"timeout": timeout})
+    def expect(
+        self, pattern: str | Sequence[str], *, reply: Replies | None = None, timeout: float | None = None
+    ) -> Expected:
+        """Read until one of the regular expressions is found; what follows the match is left for the next call.
+
+        They are searched in all that has come since the last call, the first of them first. `reply` answers questions
+        meanwhile, as that of `execute` does.
+        """
+        return self._reach.call("expect", (pattern,), {"reply": reply, "timeout": timeout})
 
     def stream(
         self, command: str, *, timeout: float | None = None, reply: Replies | None = None
@@ -594,6 +655,108 @@ class CliServices(Handle):
         `parser` is the template set (`cisco_ios`), by default the platform's.
         """
         return self._reach.call("parse", (command,), {"timeout": timeout, "parser": parser})
+
+    def enable(self, *, timeout: float | None = None) -> None:
+        """Go to the mode that the platform calls `enable`. Raises `UnknownMode` if it has none, `ModeNotReached`."""
+        self._reach.call("enable", (), {"timeout": timeout})
+
+    def disable(self, *, timeout: float | None = None) -> None:
+        """Go to the mode that the platform calls `disable`. Raises `UnknownMode` if it has none, `ModeNotReached`."""
+        self._reach.call("disable", (), {"timeout": timeout})
+
+    def switchto(self, target: str | Sequence[str], *, timeout: float | None = None) -> None:
+        """Go to a mode by its name or an alias, or through several in order. Raises `UnknownMode`, `ModeNotReached`.
+
+        An unknown name is told before anything is sent.
+        """
+        self._reach.call("switchto", (target,), {"timeout": timeout})
+
+    def ping(
+        self,
+        address: str,
+        *,
+        count: int = 5,
+        size: int | None = None,
+        source: str | None = None,
+        vrf: str | None = None,
+        extra: str = "",
+        check: bool | None = None,
+        timeout: float | None = None,
+    ) -> Ping:
+        """Have the device ping an address, with the platform's own command; `size` in bytes.
+
+        Raises `CommandFailed`, with the device's words, if nothing comes back, `CommandRejected` if the device refuses;
+        `check=False` returns a `Ping` whose `ok` is False. `extra` is put behind the command as it is. Raises
+        `UsageError` for what the platform cannot be told. `timeout` has to be long enough for `count`.
+        """
+        keys = {
+            "count": count,
+            "size": size,
+            "source": source,
+            "vrf": vrf,
+            "extra": extra,
+            "check": check,
+            "timeout": timeout,
+        }
+        return self._reach.call("ping", (address,), keys)
+
+    def copy(
+        self,
+        source: str,
+        destination: str,
+        *,
+        vrf: str | None = None,
+        username: str | None = None,
+        password: str | Secret | None = None,
+        reply: Replies | None = None,
+        check: bool | None = None,
+        timeout: float | None = None,
+    ) -> Output:
+        """Copy a file with the platform's own command, and answer what it asks: file names as they are proposed, yes to
+        overwriting, `username` and `password` of the file server.
+
+        `reply` goes before the platform's answers. Raises `CommandFailed` or `CommandRejected` with the device's words,
+        `MissingValue` if it asks for a password that was not given. `timeout` is 600 seconds if not given. A copy that
+        is cancelled goes on at the device: it is waited for, or the session is replaced.
+        """
+        keys = {
+            "vrf": vrf,
+            "username": username,
+            "password": password,
+            "reply": reply,
+            "check": check,
+            "timeout": timeout,
+        }
+        return self._reach.call("copy", (source, destination), keys)
+
+    def reload(
+        self,
+        *,
+        save: bool = False,
+        command: str | None = None,
+        reply: Replies | None = None,
+        pause: float | None = None,
+        timeout: float | None = None,
+    ) -> Reloaded:
+        """Restart the device, and wait until it is back: then this session is a new one, at its first prompt.
+
+        With `save` the configuration is saved before; a question whether to save it is answered with no. `command`
+        takes the place of the platform's, `reply` goes before its answers. It waits for everybody else on the device,
+        and keeps others out until it returns; all their sessions are taken for lost, and opened again when they are
+        needed. The first attempt to get back is made `pause` seconds after the session has ended (the platform's, else
+        10), the others less and less often. `timeout` bounds it all, 900 seconds if not given.
+
+        Raises `CommandFailed` if the device does not go down, `CommandTimeout` if it is not back in time. When this is
+        cancelled the device may be going down: nothing more is typed on the session, and the next call opens another.
+        """
+        keys = {
+            "save": save,
+            "command": command,
+            "reply": reply,
+            "pause": pause,
+            "timeout": timeout,
+        }
+        return self._reach.call("reload", (), keys)
 
 
 class CliProperties(Handle):
@@ -1553,7 +1716,7 @@ class PoolWords(Handle):
         *,
         timeout: float | None = None,
         check: bool | None = None,
-        reply: Mapping[str, str | Secret] | None = None,
+        reply: Replies | None = None,
         mode: str | None = None,
         confirm: Literal["prompt", "probe"] | None = None,
         idempotent: bool = False,
@@ -1566,7 +1729,7 @@ class PoolWords(Handle):
         *,
         timeout: float | None = None,
         check: bool | None = None,
-        reply: Mapping[str, str | Secret] | None = None,
+        reply: Replies | None = None,
         mode: str | None = None,
         confirm: Literal["prompt", "probe"] | None = None,
         idempotent: bool = False,
@@ -1582,7 +1745,7 @@ class PoolWords(Handle):
         *,
         timeout: float | None = None,
         check: bool | None = None,
-        reply: Mapping[str, str | Secret] | None = None,
+        reply: Replies | None = None,
         commit: bool = True,
         exclusive: bool = True,
     ) -> Output:

@@ -8,19 +8,31 @@ scalars (`0123` -> 83) loses what was written. What aliases would expand to is c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any, NoReturn
 
 import yaml
 
-from aioconn.errors import Problem
-from aioconn.testbed.tree import DEPTH_LIMIT, EXPANSION_LIMIT, Fatal, Items, Node, Scalar, Table, join_key
+from aioconn.testbed.pieces import looks_like_markup
+from aioconn.testbed.report import Report
+from aioconn.testbed.tree import (
+    DEPTH_LIMIT,
+    EXPANSION_LIMIT,
+    KEY_LIMIT,
+    NODE_LIMIT,
+    Fatal,
+    Items,
+    Node,
+    Scalar,
+    Table,
+    join_key,
+)
 
 try:
     from yaml import CSafeLoader as _Loader
 except ImportError:  # PyYAML without libyaml: the same events, ten times slower
     from yaml import SafeLoader as _Loader  # type: ignore[assignment]
 
+_SCALAR, _TABLE, _ITEMS = yaml.ScalarEvent, yaml.MappingStartEvent, yaml.SequenceStartEvent
 _CORE = "tag:yaml.org,2002:"
 _TEXT_TAGS = frozenset((_CORE + "str", "!"))
 _KNOWN_TAGS = _TEXT_TAGS | {_CORE + name for name in ("int", "float", "bool", "null", "map", "seq")}
@@ -44,7 +56,7 @@ class Builder:
     def __init__(self, text: str, file: str) -> None:
         self.text = text
         self.file = file
-        self.problems: list[Problem] = []
+        self.report = Report()
         self.frames: list[_Frame] = []
         self.anchors: dict[str, tuple[Node, int, int]] = {}  # name -> node, expanded size, height
         self.expanded = 0
@@ -67,37 +79,44 @@ class Builder:
         root: Node | None = None
         node: Node
         size, height = 1, 0  # of `node`
-        events: Iterator[Any] = yaml.parse(self.text, Loader=_Loader)
-        for event in events:
+        file, frames, put = self.file, self.frames, self._put
+        take = _Loader(self.text).get_event
+        mark: Any = None
+        for _ in range(NODE_LIMIT):  # hundreds of thousands of times, hence the local names
+            event: Any = take()
             kind = type(event)
             mark = event.start_mark
-            if kind is yaml.ScalarEvent:
-                scalar = Scalar(self.file, mark.line + 1, mark.column + 1, event.value, event.implicit[0])
+            if kind is _SCALAR:
+                node = scalar = Scalar(file, mark.line + 1, mark.column + 1, event.value, event.implicit[0])
+                size, height = 1, 0
+                if "%" in scalar.text and looks_like_markup(scalar.text):
+                    self._nearly_markup(scalar)
                 if event.tag is not None:
                     self._tagged(scalar, event.tag)
                 if event.anchor is not None:
                     self._anchored(scalar, event.anchor)
-                node, size, height = scalar, 1, 0
-            elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
-                made = Table if kind is yaml.MappingStartEvent else Items
-                self._start(made(self.file, mark.line + 1, mark.column + 1), event)
+            elif kind is _TABLE or kind is _ITEMS:
+                made = Table if kind is _TABLE else Items
+                self._start(made(file, mark.line + 1, mark.column + 1), event)
                 continue
             elif kind is yaml.MappingEndEvent or kind is yaml.SequenceEndEvent:
-                frame = self.frames.pop()
+                frame = frames.pop()
                 node, size, height = self._finish(frame), frame.size, frame.height
             elif kind is yaml.AliasEvent:
                 node, size, height = self._alias(event)
+            elif kind is yaml.StreamEndEvent:
+                return root
             elif kind is yaml.DocumentStartEvent and root is not None:
                 self._fatal(
                     mark, "a second document begins here", "a testbed is one document: drop the --- line"
                 )
             else:
                 continue
-            if self.frames:
-                self._put(node, size, height)
+            if frames:
+                put(node, size, height)
             else:
                 root = node
-        return root
+        return self._fatal(mark, f"more than {NODE_LIMIT:,} values: this is no testbed")
 
     def _start(self, node: Items | Table, event: Any) -> None:
         if event.tag is not None and event.tag not in _KNOWN_TAGS:
@@ -141,7 +160,9 @@ class Builder:
             self._fatal(mark, "an alias to something that it is itself a part of")
         self.expanded += size
         if self.expanded > EXPANSION_LIMIT or len(self.frames) + height > DEPTH_LIMIT:
-            self._fatal(mark, f"aliases expand to more than {EXPANSION_LIMIT} values or {DEPTH_LIMIT} levels")
+            self._fatal(
+                mark, f"aliases expand to more than {EXPANSION_LIMIT:,} values or {DEPTH_LIMIT} levels"
+            )
         return node, size, height
 
     def _put(self, node: Node, size: int, height: int) -> None:
@@ -160,6 +181,9 @@ class Builder:
                     "a key must be a text",
                     "quote the value if it starts with { or [ (templates are not filled in)",
                 )
+                raise Fatal
+            if len(node.text) > KEY_LIMIT:
+                self.problem(node, f"a key of more than {KEY_LIMIT:,} characters: this is no testbed")
                 raise Fatal
             frame.key = node
         else:
@@ -198,6 +222,14 @@ class Builder:
             )
         self.anchors[anchor] = (scalar, 1, 0)
 
+    def _nearly_markup(self, scalar: Scalar) -> None:
+        self.problem(
+            scalar,
+            "this looks like markup, and is taken as it stands",
+            "markup is %ENV{NAME}, %ENV{NAME, default}, %ASK{prompt}, %ENC{...} or %{key.of.another}",
+            warning=True,
+        )
+
     def _unknown_tag(self, node: Node) -> None:  # nor is a tag shown: it may be a password that begins with !
         self.problem(node, "a tag (!name) that means nothing here", "quote a text that starts with !")
 
@@ -211,17 +243,8 @@ class Builder:
         warning: bool = False,
     ) -> None:
         """Note what is wrong; the key path comes from where the parser stands, with `path` below it."""
-        self.problems.append(
-            Problem(
-                message=message,
-                key=self._path(path),
-                source=self.file,
-                line=node.line if node is not None else None,
-                column=node.column if node is not None else None,
-                hint=hint,
-                warning=warning,
-            )
-        )
+        where = node if node is not None else Node(self.file, None, None)
+        self.report.add(where, self._path(path), message, hint, warning=warning)
 
     def _path(self, last: str) -> str:
         path = ""
@@ -261,19 +284,29 @@ class Builder:
         else:
             unknown: tuple[str, str | None] = ("this is not valid YAML", None)
             message, hint = next((words for pattern, words in _COMPLAINTS if pattern in complaint), unknown)
-            if message.startswith(("a quote", "a bracket", "no colon")) and error.context_mark is not None:
-                line, column = error.context_mark.line, error.context_mark.column
+            if hint == _ALIGN and row[:column].rstrip().endswith(("'", '"')):
+                message, hint = "text after a closing quote", "put all of it into the quotes"
+            if message.startswith("a `:`") and 0 < line <= len(rows) and _GLUED.match(rows[line - 1]):
+                hint = "put a blank behind the colon of the line above"
+            begun = error.context_mark  # where the bracket or the quote is; the mark is where it was missed
+            if begun is not None and (
+                message.startswith(("a quote", "no colon"))
+                or (message.startswith("a bracket") and begun.line != line)
+            ):
+                line, column = begun.line, begun.column
         self.problem(Node(self.file, line + 1, column + 1), message, hint)
 
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_GLUED = re.compile(r"[ -]*[A-Za-z_]+:[^\s:]+\s*$")
+_ALIGN = "align it with its siblings"
 _QUOTE = "put the value in quotes"
 _COMPLAINTS: tuple[tuple[str, tuple[str, str | None]], ...] = (
     (
         "mapping values are not allowed",
         (
             "a `:` that cannot be here: a second one, or the line above has none, or wrong indentation",
-            None,
+            "put the value in quotes if the colon is a part of it",
         ),
     ),
     ("expected ':'", ("no colon after this key", "write `key: value`")),
@@ -286,14 +319,14 @@ _COMPLAINTS: tuple[tuple[str, tuple[str, str | None]], ...] = (
     ("expected ',' or", ("a bracket that is never closed, or a comma is missing", None)),
     (
         "did not find expected key",
-        ("wrong indentation, or text after a closing quote", "align it with its siblings"),
+        ("wrong indentation", _ALIGN),
     ),
     (
         "expected <block end>",
-        ("wrong indentation, or text after a closing quote", "align it with its siblings"),
+        ("wrong indentation", _ALIGN),
     ),
-    ("did not find expected '-'", ("wrong indentation in or after a list", "align it with its siblings")),
-    ("document start", ("indented less than the first key", "align it with its siblings")),
+    ("did not find expected '-'", ("wrong indentation in or after a list", _ALIGN)),
+    ("document start", ("indented less than the first key", _ALIGN)),
     ("tag handle", ("a tag (!name) that means nothing here", "quote a text that starts with !")),
     ("tab character", ("a tab in the indentation", "YAML takes spaces only")),
     ("incompatible YAML", ("a %YAML version that is not known", "drop the line")),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast, overload
 from urllib.parse import unquote, urlsplit
 
 from aioconn.credentials import Credentials
+from aioconn.declaration import Loader
 from aioconn.errors import UnknownDevice, UsageError, nearest
 from aioconn.events import Listeners
 from aioconn.manager import DEFAULT_ALIAS, Connection, ConnectionManager, Defaults
@@ -20,6 +21,8 @@ from aioconn.residence import LoopKind
 from aioconn.results import Output
 from aioconn.testbed.load import load_spec
 from aioconn.testbed.model import DeviceSpec
+from aioconn.testbed.topology import Interface, Link
+from aioconn.wrapping import Wrapper, Wrapping
 
 if TYPE_CHECKING:
     from aioconn.protocols.cli import CliConnection
@@ -66,6 +69,10 @@ class Device:
             ),
             limits=Limits(max_sessions=defaults.max_sessions, logins_per_minute=defaults.logins_per_minute),
             loop=loop,
+            wrappers=[
+                *(testbed.named_wrappers if testbed is not None else ()),
+                *map(Loader, spec.wrappers),
+            ],
         )
 
     # ------------------------------------------------------------------ what it is
@@ -98,8 +105,25 @@ class Device:
         return self._spec.custom
 
     @property
-    def interfaces(self) -> Mapping[str, Any]:
+    def interfaces(self) -> Mapping[str, Interface]:
+        """The interfaces that the testbed describes, by name or alias."""
         return self._spec.interfaces
+
+    @property
+    def peripherals(self) -> Mapping[str, Any]:
+        """What is attached to the device: power, console servers, ..."""
+        return self._spec.peripherals
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The links that the device has an interface on."""
+        testbed = self.testbed
+        return testbed.topology.links_of(self.name) if testbed is not None else ()
+
+    def find_links(self, other: str) -> tuple[Link, ...]:
+        """The links to another device of the testbed, by its name or alias. Raises `UnknownDevice`."""
+        testbed = self.testbed
+        return testbed.topology.links_between(self.name, testbed[other].name) if testbed is not None else ()
 
     @property
     def spec(self) -> DeviceSpec:
@@ -154,7 +178,7 @@ class Device:
             raise UnknownDevice(
                 f"{self.name} goes through {device!r}, but belongs to no testbed", device=self.name
             )
-        return testbed[device].manager
+        return testbed.hop(device).manager
 
     def owns_name(self, name: str) -> bool:
         return hasattr(type(self), name) or name in self.__dict__
@@ -214,9 +238,17 @@ class Device:
         """See `ConnectionManager.using_alias`."""
         return self._manager.using_alias(name)
 
+    def wrap(self, wrapper: Wrapper, *, order: int | None = None) -> Wrapping:
+        """See `ConnectionManager.wrap`."""
+        return self._manager.wrap(wrapper, order=order)
+
     def transaction(self, *, timeout: float | None = None) -> AbstractAsyncContextManager[Any]:
         """`async with device.transaction() as session:` on the default alias. See `BaseConnection.transaction`."""
         return self._manager.get().transaction(timeout=timeout)
+
+    def bash_console(self, *, timeout: float | None = None) -> AbstractAsyncContextManager[Any]:
+        """`async with device.bash_console() as bash:` on the default alias. See `CliConnection.bash_console`."""
+        return self._cli("bash_console").bash_console(timeout=timeout)
 
     def exclusive(self, *, timeout: float = COMMAND_TIMEOUT) -> AbstractAsyncContextManager[Any]:
         """`async with device.exclusive():` keeps everybody else out. See `ConnectionManager.exclusive`."""

@@ -7,63 +7,50 @@ from collections.abc import Callable, Mapping
 
 from aioconn.credentials import Credential, Credentials
 from aioconn.errors import AioconnError
-from aioconn.testbed.logins import read_logins
+from aioconn.testbed import keys
+from aioconn.testbed.logins import read_layers
 from aioconn.testbed.markup import hold
 from aioconn.testbed.model import ConnectionDefaults, DeviceSpec
 from aioconn.testbed.paths import read_connections
 from aioconn.testbed.section import Section
 from aioconn.testbed.wiring import read_interfaces
+from aioconn.testbed.wrappers import read_wrappers
 
 PlatformLookup = Callable[[str, str | None], str | None]
 
-_KNOWN = frozenset(
-    (
-        "alias",
-        "os",
-        "platform",
-        "type",
-        "connections",
-        "credentials",
-        "tacacs",
-        "passwords",
-        "custom",
-        "peripherals",
-        "interfaces",
-    )
-)
-# `version: 17.10` is no number, nor are these
-_TEXTS = (
-    "series",
-    "model",
-    "submodel",
-    "version",
-    "revision",
-    "role",
-    "region",
-    "pid",
-    "serial",
-    "chassis_type",
-)
+# What is read, and not kept in `extra`.
+_READ = frozenset(keys.DEVICE) - {*keys.FACTS, "class", "power", "hardware", "management", "clean"}
 
 
 class DeviceReader:
-    """Reads devices that share a testbed's credentials. `platforms` tells which `os` is known."""
+    """Reads devices that share a testbed's credentials, and those of the `older` form. `platforms` tells which `os` is
+    known."""
 
-    def __init__(self, shared: Mapping[str, Credential], platforms: PlatformLookup) -> None:
+    def __init__(
+        self,
+        shared: Mapping[str, Credential],
+        older: Mapping[str, Credential],
+        platforms: PlatformLookup,
+    ) -> None:
         self._shared = shared
+        self._older = older
         self._platforms = platforms
         self._judged: dict[tuple[str, str | None], str | None] = {}  # os and platform -> hint, None if known
 
     def read(self, name: str, section: Section) -> DeviceSpec:
-        section.misspelled(_KNOWN)
+        section.misspelled(keys.DEVICE)
+        section.unused("class")
+        logins, older = read_layers(section, self._older)
         connections = section.section("connections")
         paths, defaults, strays = (
-            ({}, ConnectionDefaults(), {}) if connections is None else read_connections(connections)
+            ({}, ConnectionDefaults(), {})
+            if connections is None
+            else read_connections(connections, {**older, **self._shared, **logins})
         )
-        extra = section.rest(_KNOWN)
-        extra.update(
-            {key: text for key in _TEXTS if key in extra and (text := section.text(key)) is not None}
-        )
+        extra = section.rest(_READ)
+        for fact in extra:
+            if fact in keys.FACTS and (text := section.text(fact)) is not None:
+                extra[fact] = text
         platform = section.text("platform")
         return DeviceSpec(
             name=name,
@@ -73,11 +60,12 @@ class DeviceReader:
             type=section.text("type"),
             connections=paths,
             defaults=defaults,
-            credentials=Credentials(read_logins(section), self._shared, origin=section.path("credentials")),
+            credentials=Credentials(logins, self._shared, older, origin=section.path("credentials")),
             interfaces=read_interfaces(section, name),
             custom=section.free("custom"),
             peripherals=section.free("peripherals"),
             extra=hold({**extra, **({"connections": strays} if strays else {})}),
+            wrappers=read_wrappers(section),
             origin=section.node.origin,
         )
 

@@ -1,88 +1,71 @@
 # SPDX-License-Identifier: Apache-2.0
-"""`%ENV{}` and `%ASK{}` in values: looked up or asked when the value is needed, not while loading."""
+"""Values with markup, and data with such values in it: filled in when they are taken out, not while loading."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import re
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
 from aioconn.credentials import Secret
 from aioconn.errors import MissingValue
-
-_MARKUP = re.compile(r"%(ENV|ASK|ENC|CLI|CALLABLE|INCLUDE|INTF|)\{([^{}]*)\}")
-SUPPORTED = frozenset(("ENV", "ASK"))
-
-
-def kinds(text: str) -> list[str]:
-    """The kinds of markup in `text`: `ENV`, `ASK`, ...; `""` is `%{...}`, a reference. Empty: plain text."""
-    return [match[1] for match in _MARKUP.finditer(text)] if "%" in text else []
+from aioconn.testbed.pieces import Piece, Pieces, pieces_of, split
+from aioconn.testbed.pieces import kinds as kinds
+from aioconn.testbed.tree import Scalar
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Markup:
-    """A text with markup, the key it belongs to and where that stands."""
+    """A text with markup, the key it belongs to and where that stands. `pieces` if it has been split already."""
 
     text: str = field(repr=False)
     key: str
     origin: str = ""
     secret: bool = False
+    pieces: Pieces | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, node: Scalar, key: str, *, secret: bool = False) -> Markup:
+        return cls(text=node.text, key=key, origin=node.origin, secret=secret, pieces=pieces_of(node))
 
     def resolve(self) -> str:
         """The text with everything filled in. May block on a terminal. Raises `MissingValue`."""
-        return _MARKUP.sub(self._replace, self.text)
+        return "".join(map(self._text, self._split()))
 
-    def _replace(self, match: re.Match[str]) -> str:
-        kind, body = match.groups()
-        if kind == "ENV":
-            return self._variable(body)
-        if kind == "ASK":
-            return self._answer(body)
-        raise self._missing(f"%{kind}{{}} is not supported yet", "use %ENV{NAME} for now")
+    def value(self) -> Any:
+        """The same; but a markup that stands alone may give more than a text (`%CLI{}`, `%CALLABLE{}`)."""
+        pieces = self._split()
+        if len(pieces) == 1 and isinstance(piece := pieces[0], Piece):
+            found = piece.value(self)
+            return found.reveal() if isinstance(found, Secret) else found
+        return self.resolve()
 
-    def _variable(self, body: str) -> str:
-        name, comma, default = (part.strip() for part in body.partition(","))
-        value = os.environ.get(name)
-        if value is not None:
-            return value
-        if comma:
-            return default
-        raise self._missing(
-            f"the environment variable {name!r} is not set",
-            f"export {name}=..., or write %ENV{{{name}, a default}}",
-            variable=name,
-        )
-
-    def _answer(self, prompt: str) -> str:
-        prompt = prompt.strip() or self.key
-        if not sys.stdin or not sys.stdin.isatty():
-            raise self._missing(
-                f"this is to be asked ({prompt!r}), and there is no terminal", "use %ENV{NAME} here"
-            )
-        try:
-            if self.secret:
-                return getpass.getpass(f"{prompt}: ")
-            sys.stderr.write(f"{prompt}: ")
-            sys.stderr.flush()
-            if line := sys.stdin.readline():
-                return line.rstrip("\r\n")
-        except EOFError:
-            pass
-        raise self._missing(f"this was asked ({prompt!r}) and not answered")
-
-    def _missing(self, what: str, hint: str | None = None, **details: Any) -> MissingValue:
+    def missing(self, what: str, hint: str | None = None, **details: Any) -> MissingValue:
+        """The error that says which value is not to be had, and why."""
         place = f"{self.origin}: {self.key}" if self.origin else self.key
         return MissingValue(f"{place}: {what}", hint=hint, key=self.key, origin=self.origin, **details)
 
+    def _split(self) -> Pieces:
+        return (split(self.text) or (self.text,)) if self.pieces is None else self.pieces
+
+    def _text(self, piece: str | Piece | Secret) -> str:
+        if isinstance(piece, str):
+            return piece
+        return piece.text(self) if isinstance(piece, Piece) else piece.reveal()
+
 
 class Deferred(Secret):
-    """A value with markup that is no secret: who needs it calls `reveal()`; `hold()` does."""
+    """A value with markup that is no secret: who needs it calls `reveal()` or `value()`; `hold()` does."""
 
-    __slots__ = ()
+    __slots__ = ("_markup",)
+
+    def __init__(self, markup: Markup) -> None:
+        super().__init__(markup.resolve)
+        self._markup = markup
+
+    def value(self) -> Any:
+        """See `Markup.value`."""
+        return self._markup.value()
 
 
 def hold(value: Any) -> Any:
@@ -103,7 +86,7 @@ def _deferred(value: Any) -> bool:
 
 
 def _give(value: Any) -> Any:
-    return value.reveal() if isinstance(value, Deferred) else hold(value)
+    return value.value() if isinstance(value, Deferred) else hold(value)
 
 
 class DeferredMapping(Mapping[str, Any]):

@@ -19,6 +19,7 @@ _LISTS = {
 }
 _SINGLES = {"serveraliveinterval": "keepalive", "identityfile": "private_key"}
 _CHECKING = {"no": "ignore", "off": "ignore", "yes": "strict", "accept-new": "remember"}
+_LENGTH_LIMIT = 10_000  # characters that are taken apart as a shell does
 _WITH_VALUE = frozenset("BbcDEeFIiJLlmOoPpQRSWw")  # ssh(1): the letters that take an argument
 _HARMLESS = frozenset("46qtTvAaXxYknN")  # say nothing that a session needs
 
@@ -28,6 +29,7 @@ class SshOptions:
     """What was understood of an `ssh` command's options; `ignored` is the rest, as written."""
 
     port: str | None = None
+    user: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     ignored: list[str] = field(default_factory=list)
 
@@ -42,7 +44,7 @@ def parse_ssh_options(text: str) -> SshOptions:
     """Options as given to ssh(1): `-o Keyword=value`, `-p 22`, `-c cipher`, `-m mac`."""
     found = SshOptions()
     try:
-        words = iter(shlex.split(text))
+        words = iter(shlex.split(text) if len(text) <= _LENGTH_LIMIT else text.split())
     except ValueError:  # a quote that is never closed
         words = iter(text.split())
     for word in words:
@@ -69,6 +71,8 @@ def _letter(letter: str, value: str, words: Iterator[str], found: SshOptions) ->
             found.options["ciphers" if letter == "c" else "macs"] = value.split(",")
         elif letter == "i":
             found.options["private_key"] = value
+        elif letter == "l" and value:
+            found.user = value
         else:
             found.ignored.append(f"-{letter} {value}".strip())
 
@@ -78,6 +82,8 @@ def _keyword(text: str, found: SshOptions) -> None:
     name, value = name.strip().lower(), value.strip()
     if name == "port":
         found.port = value
+    elif name == "user" and value:
+        found.user = value
     elif name == "stricthostkeychecking" and value.lower() in _CHECKING:
         found.options["host_key_policy"] = _CHECKING[value.lower()]
     elif name == "userknownhostsfile" and value:

@@ -4,9 +4,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
-from aioconn.errors import nearest
 from aioconn.path import Path
 from aioconn.testbed.model import DeviceSpec
 from aioconn.testbed.section import Section
@@ -30,34 +29,57 @@ def device_names(section: Section, devices: Mapping[str, DeviceSpec]) -> dict[st
 
 
 def resolve_proxies(
-    section: Section, devices: dict[str, DeviceSpec], names: Mapping[str, str]
-) -> dict[str, DeviceSpec]:
-    """The devices with the proxies of their paths by name, not alias. Unknown ones and circles: problems."""
+    section: Section,
+    devices: dict[str, DeviceSpec],
+    names: Mapping[str, str],
+    servers: Collection[str] = (),
+) -> tuple[dict[str, DeviceSpec], set[str]]:
+    """The devices with the proxies of their paths by name, not alias, and the servers that are among these.
+
+    Unknown ones and circles are problems.
+    """
     resolved: dict[str, DeviceSpec] = {}
+    used: set[str] = set()
     for name, device in devices.items():
         if not any(path.proxy for path in device.connections.values()):
             resolved[name] = device
             continue
-        paths = {key: _resolve(section, name, path, names) for key, path in device.connections.items()}
-        resolved[name] = dataclasses.replace(device, connections=paths)
-    _circles(section, resolved)
-    return resolved
+        paths = {
+            key: _resolve(section, name, path, names, servers) for key, path in device.connections.items()
+        }
+        changed = any(paths[key] is not path for key, path in device.connections.items())
+        resolved[name] = dataclasses.replace(device, connections=paths) if changed else device
+        used.update(hop for path in paths.values() for hop in path.proxy if hop not in devices)
+    _circles(section, resolved, used)
+    return resolved, used
 
 
-def _resolve(section: Section, device: str, path: Path, names: Mapping[str, str]) -> Path:
+def _resolve(
+    section: Section, device: str, path: Path, names: Mapping[str, str], servers: Collection[str]
+) -> Path:
+    if not path.proxy:
+        return path
     hops: list[str] = []
     for proxy in path.proxy:
-        if proxy not in names:
-            connection = _connection(section, device, path.name)
-            connection.problem("proxy", f"no device is called {proxy!r}", nearest(proxy, names))
-        elif names[proxy] == device:
-            _connection(section, device, path.name).problem("proxy", "the device is its own proxy")
+        known = names.get(proxy, proxy if proxy in servers else None)
+        if known is not None and known != device:
+            hops.append(known)
+            continue
+        connection = _connection(section, device, path.name)
+        key = "proxy" if "proxy" in connection.node.entries else "sshtunnel"
+        if known is None:
+            hint = section.report.nearest(proxy, names)
+            connection.problem(key, f"no device is called {proxy!r}", hint)
         else:
-            hops.append(names[proxy])
-    return dataclasses.replace(path, proxy=tuple(hops)) if path.proxy else path
+            connection.problem(key, "the device is its own proxy")
+    through = tuple(hops)
+    if through == path.proxy:  # nearly always: replacing a path takes as long as reading one
+        return path
+    others = tuple(dataclasses.replace(way, proxy=through) for way in path.others)
+    return dataclasses.replace(path, proxy=through, others=others)
 
 
-def _circles(section: Section, devices: Mapping[str, DeviceSpec]) -> None:
+def _circles(section: Section, devices: Mapping[str, DeviceSpec], servers: Collection[str]) -> None:
     """A device is reached if one of its paths goes only through such as are; the rest goes in circles."""
     open_paths = {name: list(device.connections.values()) for name, device in devices.items()}
     waiting: dict[str, set[str]] = {}  # proxy -> the devices with a path through it
@@ -68,7 +90,8 @@ def _circles(section: Section, devices: Mapping[str, DeviceSpec]) -> None:
         for path in paths:
             for hop in path.proxy:
                 waiting.setdefault(hop, set()).add(name)
-    known = set(reached)
+    known = {*reached, *servers}
+    reached += servers
     for name in reached:  # grows while we walk it
         for other in waiting.get(name, ()):
             if other not in known and any(known.issuperset(path.proxy) for path in open_paths[other]):
@@ -78,11 +101,13 @@ def _circles(section: Section, devices: Mapping[str, DeviceSpec]) -> None:
     for name in devices:
         if name in known or name in told:
             continue
-        trail = [name]
-        while (hop := _stuck(open_paths[trail[-1]], known)) not in trail:
-            trail.append(hop)
+        trail = {name: None}  # in its order
+        hop = name
+        while (hop := _stuck(open_paths[hop], known)) not in trail:
+            trail[hop] = None
         told.update(trail)
-        circle = [*trail[trail.index(hop) :], hop]
+        way = list(trail)
+        circle = [*way[way.index(hop) :], hop]
         first = open_paths[hop][0]
         _connection(section, hop, first.name).problem(
             "proxy",

@@ -3,43 +3,19 @@
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
-import os
 import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from aioconn.errors import Problem
-from aioconn.testbed.markup import SUPPORTED, Markup, hold, kinds
+from aioconn.errors import MissingValue
+from aioconn.testbed.markup import Markup, hold
+from aioconn.testbed.pieces import AT_ONCE, Piece, Pieces, pieces_of, refused, unset
+from aioconn.testbed.report import Report as Report
+from aioconn.testbed.report import close as close
 from aioconn.testbed.tree import Items, Node, Scalar, Table, join_key
 from aioconn.testbed.values import is_secret, option, plain
 
-_ENVIRONMENT = re.compile(r"%ENV\{\s*([^{},]*?)\s*(?:,\s*([^{}]*?)\s*)?\}")
-
-
-class Report:
-    """All that was found, in the order it was found."""
-
-    __slots__ = ("problems",)
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-
-    def add(
-        self, node: Node | None, key: str, message: str, hint: str | None = None, *, warning: bool = False
-    ) -> None:
-        problem = Problem(message=message, key=key, hint=hint, warning=warning)
-        if node is not None:
-            problem = dataclasses.replace(problem, source=node.file, line=node.line, column=node.column)
-        self.problems.append(problem)
-
-
-def close(name: str, known: Collection[str]) -> str | None:
-    """A hint with the known name that `name` is most likely a misspelling of; None if there is none near."""
-    lowered = {other.lower(): other for other in known}
-    found = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.75)
-    return f"did you mean {lowered[found[0]]!r}?" if found and lowered[found[0]] != name else None
+_GLUED = re.compile(r"[A-Za-z_]{2,20}:[^\s/]")
 
 
 def describe(node: Node, name: str) -> str:
@@ -54,6 +30,17 @@ def describe(node: Node, name: str) -> str:
     if is_secret(name) or "pass" in node.text.lower():
         return "a text"
     return repr(node.text if len(node.text) <= 60 else node.text[:57] + "...")
+
+
+def glued(node: Node) -> str | None:
+    """A hint where `key:value` was taken for a text, which only a blank makes a key and its value."""
+    is_glued = isinstance(node, Scalar) and node.plain and _GLUED.match(node.text) is not None
+    return "put a blank behind the colon" if is_glued else None
+
+
+def keyed(node: Node) -> str | None:
+    """A hint how to write a mapping, where something else was found."""
+    return "write name: value, without brackets and dashes" if isinstance(node, Items) else glued(node)
 
 
 class Section:
@@ -76,13 +63,16 @@ class Section:
     def get(self, name: str) -> Node | None:
         """The value's node; None also where the value is null."""
         entry = self.node.entries.get(name)
-        if entry is None or (isinstance(entry[1], Scalar) and entry[1].null):
+        if entry is None:
             return None
-        return entry[1]
+        node = entry[1]
+        return None if isinstance(node, Scalar) and node.plain and node.null else node
 
     def has(self, name: str) -> bool:
-        """Whether there is a value that is neither null nor an empty text."""
+        """Whether there is a value that is neither null nor an empty text or list."""
         node = self.get(name)
+        if isinstance(node, Items):
+            return bool(node.values)
         return node is not None and not (isinstance(node, Scalar) and not node.text.strip())
 
     def add(self, message: str, hint: str | None = None, *, warning: bool = False) -> None:
@@ -106,13 +96,26 @@ class Section:
     def misspelled(self, known: Collection[str]) -> None:
         """Warn of names that look like slips of known ones; others are somebody else's."""
         for name in self.node.entries:
-            if name not in known and (hint := close(name, known)):
+            if name not in known and (hint := self.report.close(name, known)):
                 self.name_problem(name, "unknown key", hint, warning=True)
+
+    def unused(self, name: str) -> None:
+        """Warn of a key that means something to pyATS alone."""
+        if self.get(name) is not None:
+            self.name_problem(name, "not used: it names a class of pyATS's", warning=True)
 
     def text(self, name: str) -> str | None:
         """A single value as it was written, stripped. `%ENV{}` is looked up now: it shapes the testbed."""
-        node = self.get(name)
-        return None if node is None else self._fixed(node, name, self.path(name))
+        entry = self.node.entries.get(name)
+        if entry is None:
+            return None
+        node = entry[1]
+        if isinstance(node, Scalar):
+            if node.plain and node.null:
+                return None
+            if "%" not in node.text:  # nearly always; no path is needed then
+                return node.text.strip()
+        return self.fixed(node, name, self.path(name))
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A value or a list of them."""
@@ -121,30 +124,44 @@ class Section:
             value = self.text(name)
             return () if value is None else (value,)
         found = (
-            self._fixed(item, name, f"{self.path(name)}[{index}]") for index, item in enumerate(node.values)
+            self.fixed(item, name, f"{self.path(name)}[{index}]") for index, item in enumerate(node.values)
         )
         return tuple(value for value in found if value is not None)
 
-    def _fixed(self, node: Node, name: str, key: str) -> str | None:
+    def fixed(self, node: Node, name: str, key: str) -> str | None:
+        """One value, as `text` gives it; `key` is where it stands."""
         if not isinstance(node, Scalar):
-            self.report.add(node, key, f"expected a text, found {describe(node, name)}")
+            hint = "write one value, without brackets and dashes" if isinstance(node, Items) else None
+            self.report.add(node, key, f"expected a text, found {describe(node, name)}", hint)
             return None
         text = node.text
-        for kind in kinds(text):
-            if kind != "ENV":
-                what = f"%{kind}{{}} is not supported {'yet' if kind not in SUPPORTED else 'here'}"
+        if "%" in text and (pieces := pieces_of(node)):
+            filled = self._filled(node, key, pieces)
+            if filled is None:
+                return None
+            text = filled
+        return text.strip()
+
+    def _filled(self, node: Scalar, key: str, pieces: Pieces) -> str | None:
+        """The text of a key that gives the testbed its shape: nobody is asked, and nothing decoded, for it."""
+        for piece in pieces:
+            if not isinstance(piece, Piece):
+                continue
+            if (name := piece.unset) is not None:
+                self.report.add(node, key, *unset(name))
+                return None
+            if piece.kind == "CALLABLE" and not piece.allowed:
+                self.report.add(node, key, *refused(piece.callee))
+                return None
+            if piece.kind not in AT_ONCE and piece.kind != "CALLABLE":
+                what = f"{piece} is not supported here"
                 self.report.add(node, key, what, "write the value itself, or %ENV{NAME}")
                 return None
-        if "%ENV{" in text:
-            for match in _ENVIRONMENT.finditer(text):
-                if match[1] not in os.environ and match[2] is None:
-                    what = f"the environment variable {match[1]!r} is not set"
-                    self.report.add(
-                        node, key, what, f"export {match[1]}=..., or write %ENV{{{match[1]}, a default}}"
-                    )
-                    return None
-            text = Markup(text=text, key=key, origin=node.origin).resolve()
-        return text.strip()
+        try:
+            return Markup.of(node, key).resolve()
+        except MissingValue as error:
+            self.report.add(node, key, error.message.removeprefix(f"{node.origin}: {key}: "), error.hint)
+            return None
 
     def count(self, name: str) -> int | None:
         """A whole number of at least 1."""
@@ -175,25 +192,35 @@ class Section:
         node = self.get(name)
         if node is None or isinstance(node, Table):
             return None if node is None else Section(node, self.path(name), self.report)
-        self.problem(name, f"expected a mapping, found {describe(node, name)}")
+        self.problem(name, f"expected a mapping, found {describe(node, name)}", keyed(node))
         return None
 
-    def sections(self, what: str) -> Iterator[tuple[str, Section]]:
-        """Every entry, each of which must be a mapping that describes `what`; a null is an empty one."""
+    def sections(self, what: str, known: Collection[str] = ()) -> Iterator[tuple[str, Section]]:
+        """Every entry, each of which must be a mapping that describes `what`; a null is an empty one.
+
+        `known` are the keys of such a mapping: one of them in its place shows that a name was left out.
+        """
         for name, (key, node) in self.node.entries.items():
             if isinstance(node, Scalar) and node.null:
                 node = Table(key.file, key.line, key.column)
             if isinstance(node, Table):
                 yield name, Section(node, self.path(name), self.report)
             else:
-                self.problem(
-                    name, f"expected a mapping that describes {what}, found {describe(node, self.key)}"
-                )
+                hint = keyed(node)
+                if hint is None and name in known:
+                    hint = f"{name} is a key of {what}, whose own name is missing above it"
+                found = describe(node, self.key)
+                self.problem(name, f"expected a mapping that describes {what}, found {found}", hint)
 
     def free(self, name: str) -> Any:
         """A mapping of free data, `{}` if absent; what has markup in it resolves when it is taken out."""
         found = self.section(name)
         return {} if found is None else hold(plain(found.node, found.key))
+
+    def value(self, name: str, default: Any = None) -> Any:
+        """Free data of any form; `default` if absent."""
+        node = self.get(name)
+        return default if node is None else hold(plain(node, self.path(name)))
 
     def rest(self, known: Collection[str]) -> dict[str, Any]:
         """All entries but the known ones, as free data that is still to be given to `hold()`."""

@@ -11,17 +11,39 @@ from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from aioconn.declaration import Loader
 from aioconn.errors import AioconnError, Problem, UnknownDevice, nearest
 from aioconn.events import Listeners
 from aioconn.fanout import LIMIT, TIMEOUT
 from aioconn.residence import LoopKind
 from aioconn.results import Output, Result, Results
+from aioconn.testbed.collector import paused
 from aioconn.testbed.device import Device
 from aioconn.testbed.load import load_spec
-from aioconn.testbed.model import TestbedSpec, Topology
+from aioconn.testbed.model import Server, TestbedSpec
+from aioconn.testbed.pieces import Callables
+from aioconn.testbed.topology import Topology
+from aioconn.wrapping import Wrapper, Wrapping
 
 # Key exchanges are CPU work: a thousand at once take three times as long as in groups of about fifty.
 CONNECTS_AT_ONCE = 48
+
+
+class _Devices(dict[str, Device]):
+    """By name, and looked up by alias as well."""
+
+    def __init__(self, devices: dict[str, Device]) -> None:
+        super().__init__(devices)
+        self.by_alias = {device.alias: device for device in devices.values()}
+
+    def __missing__(self, name: str) -> Device:
+        return self.by_alias[name]
+
+    def __contains__(self, name: object) -> bool:
+        return dict.__contains__(self, name) or name in self.by_alias
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return dict.get(self, name) or self.by_alias.get(name, default)
 
 
 class Testbed:
@@ -32,11 +54,15 @@ class Testbed:
     def __init__(self, spec: TestbedSpec, *, loop: LoopKind = "caller") -> None:
         self._spec = spec
         self._listeners = Listeners()
+        self._named_wrappers = tuple(map(Loader, spec.wrappers))
         self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-        self._devices = {
-            name: Device.from_spec(device, self, loop=loop) for name, device in spec.devices.items()
+        self._devices = _Devices(
+            {name: Device.from_spec(device, self, loop=loop) for name, device in spec.devices.items()}
+        )
+        self._by_alias = self._devices.by_alias
+        self._gateways = {
+            name: Device.from_spec(server, self, loop=loop) for name, server in spec.gateways.items()
         }
-        self._by_alias = {device.alias: device for device in self._devices.values()}
 
     @property
     def name(self) -> str:
@@ -49,7 +75,18 @@ class Testbed:
 
     @property
     def devices(self) -> Mapping[str, Device]:
+        """By name; an alias is understood as well."""
         return MappingProxyType(self._devices)
+
+    @property
+    def servers(self) -> Mapping[str, Server]:
+        """What serves all devices: tftp, ntp, a jump host, ..."""
+        return self._spec.servers
+
+    def hop(self, name: str) -> Device:
+        """A device to go through; or a server of the testbed, as one."""
+        gateway = self._gateways.get(name) if name not in self._devices else None
+        return self[name] if gateway is None else gateway
 
     @property
     def topology(self) -> Topology:
@@ -68,6 +105,18 @@ class Testbed:
     def listeners(self) -> Listeners:
         """Who hears of every device's events: `testbed.listeners.add(callback)`."""
         return self._listeners
+
+    @property
+    def named_wrappers(self) -> Sequence[Loader]:
+        """For its devices: the service wrappers that the file names for all of them."""
+        return self._named_wrappers
+
+    def wrap(self, wrapper: Wrapper, *, order: int | None = None) -> Wrapping:
+        """Let the calls of every device's services go through `wrapper`. See `ConnectionManager.wrap`."""
+        places = [
+            place for device in self._devices.values() for place in device.wrap(wrapper, order=order).places
+        ]
+        return Wrapping(wrapper, places)
 
     @property
     def connect_gate(self) -> asyncio.Semaphore:
@@ -167,7 +216,8 @@ class Testbed:
         outer = [device for device in chosen if device.name in used]
         results: dict[str, Result[None]] = {device.name: Result(device=device.name) for device in chosen}
         cancelled: asyncio.CancelledError | None = None
-        for group in (inner, outer):
+        servers = list(self._gateways.values()) if devices is None else []
+        for group in (inner, outer, servers):
             tasks = {device.name: asyncio.ensure_future(device.disconnect_all()) for device in group}
             while tasks:
                 try:
@@ -179,7 +229,8 @@ class Testbed:
                         task.cancel()
             for name, task in tasks.items():
                 failure = None if task.cancelled() else task.exception()
-                results[name] = Result(device=name, error=failure)
+                if name in results:  # no server was asked for
+                    results[name] = Result(device=name, error=failure)
         if cancelled is not None:
             raise cancelled
         return Results(results)
@@ -239,10 +290,17 @@ def load(
     source: str | os.PathLike[str] | Mapping[str, Any],
     *,
     name: str | None = None,
+    format: str | None = None,
     loop: LoopKind = "caller",
+    callables: Callables = (),
 ) -> Testbed:
     """A testbed from a file's path, YAML text or a mapping. Raises one `TestbedError` with every problem.
 
-    `loop` says where each device lives, see `Device`.
+    The path may be that of an inventory of Nornir or Ansible; `format` ("testbed", "nornir", "ansible") says which,
+    where it does not show.
+
+    `loop` says where each device lives, see `Device`. `callables` are the functions that `%CALLABLE{}` in the file may
+    call: dotted paths of functions, modules or packages; True allows all.
     """
-    return Testbed(load_spec(source, name=name), loop=loop)
+    with paused():
+        return Testbed(load_spec(source, name=name, format=format, callables=callables), loop=loop)

@@ -11,7 +11,8 @@ import re
 from typing import Any
 
 from aioconn.credentials import Secret
-from aioconn.testbed.markup import Deferred, Markup, kinds
+from aioconn.testbed.markup import Deferred, Markup
+from aioconn.testbed.pieces import pieces_of
 from aioconn.testbed.tree import Items, Node, Scalar, Table, join_key
 
 _WORDS = {
@@ -40,6 +41,11 @@ def is_secret(name: str) -> bool:
     return _SECRET.search(name) is not None
 
 
+def has_markup(node: Scalar) -> bool:
+    """Whether something in the text is still to be filled in."""
+    return "%" in node.text and bool(pieces_of(node))
+
+
 def interpret(text: str) -> Any:
     """An unquoted scalar by the rules above."""
     if text in _WORDS:
@@ -61,11 +67,7 @@ def written(node: Node, key: str) -> str | Secret | None:
         return None
     if isinstance(node.raw, Secret):
         return node.raw
-    return (
-        Deferred(Markup(text=node.text, key=key, origin=node.origin).resolve)
-        if kinds(node.text)
-        else node.text
-    )
+    return Deferred(Markup.of(node, key)) if has_markup(node) else node.text
 
 
 def secret(node: Node, key: str) -> Secret | None:
@@ -74,8 +76,8 @@ def secret(node: Node, key: str) -> Secret | None:
         return None
     if isinstance(node.raw, Secret):
         return node.raw
-    if kinds(node.text):
-        return Secret(Markup(text=node.text, key=key, origin=node.origin, secret=True).resolve)
+    if has_markup(node):
+        return Secret(Markup.of(node, key, secret=True).resolve)
     return Secret(node.text)
 
 
@@ -95,8 +97,8 @@ def _convert(node: Node, key: str, *, hide: bool) -> Any:
     if isinstance(node, Scalar):
         if node.raw is not None:
             return node.raw
-        if kinds(node.text):
-            return Deferred(Markup(text=node.text, key=key, origin=node.origin).resolve)
+        if has_markup(node):
+            return Deferred(Markup.of(node, key))
         return interpret(node.text) if node.plain else node.text
     if isinstance(node, Items):
         return [_convert(item, f"{key}[{index}]", hide=hide) for index, item in enumerate(node.values)]

@@ -182,6 +182,16 @@ class SshLink:
         )
         return await self._session(stream, opening, "shell")
 
+    async def open_command(self, command: str, receiver: Receiver, terminal: Terminal) -> Stream:
+        """A program at the other end of the link, on a pty; its shell there takes the command line apart. Raises as
+        `open_shell` does."""
+        stream = SessionStream(receiver, device=self.device, path=self.path)
+        size = (terminal.columns, terminal.rows)
+        opening = self._usable().create_session(
+            lambda: stream, command=command, term_type=terminal.term, term_size=size, encoding=None
+        )
+        return await self._session(stream, opening, "the command")
+
     async def open_subsystem(self, name: str, receiver: Receiver) -> Stream:
         """A subsystem, such as `netconf`, without a pty. Raises as `open_shell` does."""
         stream = SubsystemStream(receiver, device=self.device, path=self.path)

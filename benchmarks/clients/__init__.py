@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is measured. A new one is a file in here with a subclass of a client of `base`, `pool`, `calls` or `children`,
-and a line below.
+"""Who is measured. A new one is a file in here with a subclass of a client of `base`, `pool`, `calls`, `children` or
+`files`, and a line below.
 """
 
 from __future__ import annotations
@@ -41,6 +41,9 @@ _CLIENTS = {
     "grpcio": "gnmi:BareGrpc",
     "aioconn.gnmi": "gnmi:AioconnGnmi",
     "pygnmi": "pygnmi_:Pygnmi",
+    "yaml.compose": "yaml_:Compose",
+    "yaml.safe_load": "yaml_:SafeLoad",
+    "aioconn.load": "aioconn_files:AioconnFiles",
 }
 NAMES = tuple(_CLIENTS)
 

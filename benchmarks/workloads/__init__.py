@@ -27,6 +27,7 @@ _WORKLOADS = {
     "netconf": "netconf:Netconf",
     "rest": "rest:Rest",
     "gnmi": "gnmi:Gnmi",
+    "testbed": "testbed:Testbed",
 }
 NAMES = tuple(_WORKLOADS)
 

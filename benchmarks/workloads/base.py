@@ -42,6 +42,7 @@ class Sizes:
     children: tuple[int, ...] = (1, 8)
     answer_bytes: tuple[int, ...] = (64, 64 * 1024)
     script_devices: tuple[int, ...] = (300,)
+    testbed_devices: tuple[int, ...] = (100, 10_000)
     milliseconds: tuple[int, ...] = (500,)
 
     @classmethod
@@ -68,6 +69,7 @@ QUICK = Sizes(
     children=(2,),
     answer_bytes=(64,),
     script_devices=(5,),
+    testbed_devices=(20,),
     milliseconds=(200,),
 )
 

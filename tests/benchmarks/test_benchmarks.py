@@ -25,6 +25,7 @@ SNMP = ("snmp",)
 REST = ("rest",)
 NETCONF = ("netconf",)
 GNMI = ("gnmi",)
+TESTBED = ("testbed",)
 GROUPS = {
     ENGINE: "aioconn,asyncio",
     SESSIONS: "aioconn,asyncssh,asyncio,semaphore",
@@ -35,6 +36,7 @@ GROUPS = {
     SNMP: "aioconn,asyncio.udp",
     NETCONF: "aioconn.netconf,asyncssh.netconf",
     GNMI: "aioconn.gnmi,grpcio",
+    TESTBED: "aioconn.load,yaml.compose,yaml.safe_load",
 }
 
 
@@ -54,6 +56,7 @@ PARAMS = [
     pytest.param(SNMP, id="snmp", marks=LONG),
     pytest.param(NETCONF, id="netconf", marks=LONG),
     pytest.param(GNMI, id="gnmi", marks=LONG),
+    pytest.param(TESTBED, id="testbed", marks=LONG),
 ]
 
 

@@ -43,7 +43,8 @@ def test_it_is_used_like_one_connection(lab: LabThread, pool: CliPool) -> None:
     with ThreadPoolExecutor(6) as threads:
         outputs = list(threads.map(pool.execute, ["show version"] * 30))
     assert all("Version" in output for output in outputs)
-    assert lab["r1"].sessions == lab["r1"].logins == 2
+    assert lab.wait_for(lambda: lab["r1"].sessions == 2)  # the second may be on its way still
+    assert lab["r1"].logins == 2
     pool.configure(["interface Loopback0", "description uplink"])
     assert "".join(pool.stream("show version")) == outputs[0]
     assert (pool.size, pool.connected, pool.device, pool.alias) == (2, True, "r1", "pool")

@@ -55,6 +55,8 @@ NOT_FOR_SCRIPTS = {
         "check",
         "claim_home",
         "class_of",
+        "device_gone",
+        "lose_all",
         "clean",
         "closing",
         "connect_gate",
@@ -63,6 +65,7 @@ NOT_FOR_SCRIPTS = {
     ),
     *(
         "give_up_idle",
+        "hop",
         "idle_since",
         "jump",
         "kind",
@@ -71,6 +74,7 @@ NOT_FOR_SCRIPTS = {
         "link",
         "loop",
         "manager_of",
+        "named_wrappers",
         "occupant",
     ),
     *(
@@ -87,6 +91,7 @@ NOT_FOR_SCRIPTS = {
 }
 # What has another type here, because it is something else.
 BY_HAND = {
+    "bash_console",
     "connections",
     "device",
     "devices",

@@ -145,7 +145,8 @@ def test_the_fall_back_of_credentials() -> None:
     )
     r1, r2 = spec.devices.values()
     assert (r1.credentials.get().user, r2.credentials.get().user) == ("d", "t")
-    assert r1.credentials.enable_password() == "te"
+    assert r1.credentials.enable_password() == "de"  # the credential's own comes first, as in unicon
+    assert r2.credentials.enable_password() == "te"
     assert r1.connections["cli"].credentials["default"].user == "c"
     assert r1.credentials.get().extra == {"enable_password": Secret("de")}
 
@@ -183,19 +184,19 @@ def test_secrets_do_not_show() -> None:
         " {auth_token: s3cr3t-8, deep: [{secret: s3cr3t-9}]}\n"
     )
     assert "s3cr3t" not in repr(spec)
-    assert spec.servers["tftp"]["password"] == "s3cr3t-4"
+    assert spec.servers["tftp"].credentials.require_password() == "s3cr3t-4"
     arguments = spec.devices["r1"].connections["cli"].arguments
     assert arguments["deep"] == [{"secret": Secret("s3cr3t-9")}]
 
 
 def test_other_keys_are_kept() -> None:
     spec = load_spec(
-        "testbed: {name: x, network: [1], custom: {a: 0x10}}\nmine: {b: off}\n"
+        "testbed: {name: x, network: {n: [1]}, custom: {a: 0x10}, note: hi}\nmine: {b: off}\n"
         "devices:\n  r1: {series: c9300, version: 17.10, power: {port: 3},"
         " peripherals: {terminal_server: {}}}\n"
     )
-    assert spec.extra == {"mine": {"b": False}, "network": [1]}
-    assert spec.custom == {"a": 16}
+    assert spec.extra == {"mine": {"b": False}, "note": "hi"}
+    assert (spec.custom, spec.network) == ({"a": 16}, {"n": [1]})
     assert spec.devices["r1"].extra == {"series": "c9300", "version": "17.10", "power": {"port": 3}}
     assert spec.devices["r1"].peripherals == {"terminal_server": {}}
 
@@ -211,7 +212,7 @@ def test_extends(tmp_path: Path) -> None:
     (tmp_path / "more.yaml").write_text("devices:\n  r1: {os: nxos, type: switch}\n  r2: {}\n")
     lab = tmp_path / "lab.yaml"
     lab.write_text(
-        "extends: [parts/base.yaml, more.yaml]\ndevices:\n  r1:\n    connections: {cli: {port: 2222}}\n"
+        "extends: [more.yaml, parts/base.yaml]\ndevices:\n  r1:\n    connections: {cli: {port: 2222}}\n"
     )
     spec = load_spec(lab)
     r1 = spec.devices["r1"]
@@ -223,7 +224,10 @@ def test_extends(tmp_path: Path) -> None:
         "10.0.0.1",
         2222,
     )
-    assert list(spec.devices) == ["r1", "r2"]
+    assert list(spec.devices) == [
+        "r1",
+        "r2",
+    ]  # the first of several wins over the second: the last is the ground
     assert spec.custom == {"deep": 1, "who": "base"}
     assert spec.credentials.get().user == "base"
     assert "extends" not in spec.extra

@@ -7,6 +7,7 @@ import os
 import pickle
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -120,10 +121,12 @@ def test_options_with_markup_become_what_the_class_wants(monkeypatch: pytest.Mon
     assert "often" not in str(caught.value)
 
 
-def test_what_is_not_supported_says_so() -> None:
+def test_what_cannot_be_decoded_says_where(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIOCONN_KEY_FILE", str(tmp_path / "none"))
+    monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(MissingValue) as caught:
         load_spec(LAB).credentials.require_password("later")
-    assert "%ENC{} is not supported yet" in str(caught.value)
+    assert str(caught.value).startswith("<text>:6: testbed.credentials.later.password: ")
     assert "gAAAA" not in str(caught.value)
 
 
@@ -200,9 +203,7 @@ def test_containers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AC_X", "x")
     plain = {"a": [1, {"b": 2}]}
     assert hold(plain) is plain
-    held = hold(
-        {"a": [1, {"b": Deferred(Markup(text="%ENV{AC_X}", key="a").resolve)}], "c": Secret("s3cr3t")}
-    )
+    held = hold({"a": [1, {"b": Deferred(Markup(text="%ENV{AC_X}", key="a"))}], "c": Secret("s3cr3t")})
     assert isinstance(held, DeferredMapping)
     assert isinstance(held["a"], DeferredList)
     assert held["a"][1]["b"] == "x"

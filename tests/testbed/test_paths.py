@@ -169,14 +169,15 @@ def test_options_arguments_and_settings() -> None:
         " arguments: {init_exec_commands: [], learn_hostname: true}, settings: {EXEC_TIMEOUT: 120},"
         " whatever: {a: 0123}"
     )
-    assert found.class_name == "unicon.Unicon"
-    assert found.options == {
-        "timeout": 1.5,
+    own = {
+        "timeout": 1.5,  # which wins over EXEC_TIMEOUT
         "legacy": True,
         "known_hosts": "no",
         "host_key": ["SHA256:x"],
         "whatever": {"a": "0123"},
     }
-    assert found.extra == found.options
-    assert found.arguments == {"init_exec_commands": [], "learn_hostname": True}
+    assert found.class_name == "unicon.Unicon"
+    assert found.options == {**own, "on_open": []}
+    assert found.extra == {**own, "arguments": {"init_exec_commands": [], "learn_hostname": True}}
+    assert found.arguments == {}
     assert found.settings == {"EXEC_TIMEOUT": 120}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+import gc
 import itertools
 import time
 from unittest import mock
@@ -317,3 +318,22 @@ VALUES = st.recursive(
 @given(st.dictionaries(NAMES, VALUES))
 def test_any_mapping_loads_or_is_a_testbed_error(mapping: dict[str, object]) -> None:
     assert all(problem.message for problem in problems_of({"devices": {"r1": mapping}, **mapping}))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+@pytest.mark.parametrize("text", ["devices: {r1: {}}\n", "devices: {r1: x}\n"], ids=["good", "bad"])
+def test_the_collector_of_garbage_is_left_as_it_was(enabled: bool, text: str) -> None:
+    was, seen = gc.isenabled(), []
+
+    def lookup(name: str, platform: str | None) -> str:
+        seen.append(gc.isenabled())
+        return name
+
+    try:
+        gc.enable() if enabled else gc.disable()
+        problems_of(text)
+        load_spec("devices: {r1: {os: iosxe}}", platforms=lookup)
+        assert gc.isenabled() is enabled
+        assert seen == [False]
+    finally:
+        gc.enable() if was else gc.disable()
