@@ -388,7 +388,9 @@ class TestTheOtherSide:
         with ThreadPoolExecutor(1) as threads:
             call = threads.submit(estate.call, r1, "expect", ("never",), {"timeout": 30})
             assert shared.lab.wait_for(
-                lambda: any(process["busy"] for process in shared.broker.statistics()["processes"])
+                lambda: any(
+                    "expect" in (process["busy"] or "") for process in shared.broker.statistics()["processes"]
+                )
             )
             shared.estate.stop()
             with pytest.raises(BrokerGone, match="may have been executed"):
