@@ -7,6 +7,8 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+_MANY = 100_000  # objects that a first look at would be felt
+
 
 @contextmanager
 def paused() -> Iterator[None]:
@@ -20,4 +22,7 @@ def paused() -> Iterator[None]:
         yield
     finally:
         if was_on:
+            if gc.get_count()[0] > _MANY and not gc.get_freeze_count():  # somebody else's stay frozen
+                gc.freeze()  # all that was made is old from now on, without a look at each
+                gc.unfreeze()
             gc.enable()

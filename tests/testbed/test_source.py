@@ -12,7 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from aioconn.errors import Problem, TestbedError
-from aioconn.testbed import builder
+from aioconn.testbed import builder, collector
 from aioconn.testbed.load import load_spec
 from aioconn.testbed.source import read_mapping, read_text
 from aioconn.testbed.tree import Items, Scalar, Table, join_key
@@ -336,4 +336,25 @@ def test_the_collector_of_garbage_is_left_as_it_was(enabled: bool, text: str) ->
         assert gc.isenabled() is enabled
         assert seen == [False]
     finally:
+        gc.enable() if was else gc.disable()
+
+
+def test_what_a_large_file_made_is_old_and_what_is_frozen_stays_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "_MANY", 100)
+    text = "custom:\n" + "".join(f"  a{number}: [1]\n" for number in range(500))
+    was, frozen = gc.isenabled(), gc.get_freeze_count()
+    gc.enable()
+    try:
+        with collector.paused():
+            kept = read_text(text)
+        assert gc.get_count()[0] < 100
+        assert gc.get_freeze_count() == frozen
+        gc.freeze()
+        with collector.paused():
+            again = read_text(text)
+        assert gc.get_freeze_count() > 500
+        assert kept.tree is not None
+        assert again.tree is not None
+    finally:
+        gc.unfreeze()
         gc.enable() if was else gc.disable()
