@@ -186,6 +186,13 @@ def processes_long(session: nox.Session) -> None:
     session.run("pytest", "-m", "processes", "-s", "--timeout=7200", *chosen, env=kills)
 
 
+@nox.session(python=PYTHONS)
+def programs(session: nox.Session) -> None:
+    """Scripts, daemons and commands as they are started, ended and interrupted, on each Python found here."""
+    install(session, "test")
+    session.run("pytest", "-m", "programs", *session.posargs)
+
+
 @nox.session
 def examples(session: nox.Session) -> None:
     """The tests in which Hypothesis looks for an example that fails, with four times as many as each day."""

@@ -17,6 +17,8 @@ from aioconn.lab import Faults
 from tests.daemons import Aioconn, Daemons
 from tests.lab_thread import LabThread
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[LabThread]:

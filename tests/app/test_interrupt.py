@@ -18,6 +18,8 @@ import pytest
 from aioconn.app.exits import Exit
 from aioconn.lab import Faults
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Any]:

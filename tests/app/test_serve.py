@@ -37,6 +37,8 @@ from aioconn.testbed.testbed import load
 from tests.daemons import CONNECT, LISTENS, Aioconn, Daemons
 from tests.lab_thread import LabThread
 
+pytestmark = pytest.mark.programs
+
 WAIT = CONNECT + "    input()\n"
 
 

@@ -19,6 +19,8 @@ import pytest
 from aioconn.app.terminal import printable
 from aioconn.lab import Faults
 
+pytestmark = pytest.mark.programs
+
 HIDE, SHOW = "\x1b[?25l", "\x1b[?25h"
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -14,6 +14,8 @@ import pytest
 
 from aioconn.lab import ThreadedLab
 
+pytestmark = pytest.mark.programs
+
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).resolve().parents[2]

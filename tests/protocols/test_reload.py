@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import Any
 
 import pytest
@@ -21,7 +22,12 @@ from aioconn.errors import (
 from aioconn.lab import Faults
 from tests.cancelling import Way, cut_everywhere
 
-pytestmark = pytest.mark.clock("jumping")
+# In real time one is done in tests/sync/test_operations.py.
+MINUTES = "the devices take minutes to start"
+pytestmark = [
+    pytest.mark.clock("jumping"),
+    pytest.mark.skipif(os.environ.get("AIOCONN_CLOCK") == "real", reason=MINUTES),
+]
 
 PROTOCOLS = ["ssh", "telnet"]
 # What is shown before it goes, and lines to configure that a restart forgets if they are not saved.

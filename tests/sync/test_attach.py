@@ -26,6 +26,8 @@ from aioconn.sync.served import Card, Claim, find, name_for, running
 from tests.daemons import Daemons, Process
 from tests.lab_thread import LabThread
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[LabThread]:

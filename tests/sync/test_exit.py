@@ -22,6 +22,8 @@ from aioconn.lab.proxy import Proxy
 from aioconn.lab.weather import Ending, Weather
 from tests.lab_thread import LabThread
 
+pytestmark = pytest.mark.programs
+
 ROOT = Path(__file__).resolve().parents[2]
 
 IN_ALL = 2.5
