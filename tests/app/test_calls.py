@@ -18,6 +18,8 @@ from aioconn.errors import UsageError
 from aioconn.protocols.cli import CliConnection
 from aioconn.request import BaseOptions
 
+pytestmark = pytest.mark.programs
+
 
 class Words(BaseConnection[BaseOptions]):
     async def _open(self) -> None: ...

@@ -16,6 +16,8 @@ from aioconn.errors import UnknownPlatform
 from aioconn.lab.personality import names as personalities
 from aioconn.results import Output
 
+pytestmark = pytest.mark.programs
+
 
 def files_below(folder: Path) -> list[str]:
     return [str(path) for path in folder.rglob("*") if path.is_file()]

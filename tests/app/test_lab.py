@@ -15,6 +15,8 @@ from aioconn.app.exits import Exit
 from aioconn.app.lab import HEADER
 from aioconn.app.main import main
 
+pytestmark = pytest.mark.programs
+
 
 @pytest.fixture
 def start(environment: dict[str, str], tmp_path: Path) -> Iterator[Any]:

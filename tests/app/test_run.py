@@ -13,6 +13,8 @@ from aioconn.app.exits import Exit
 from aioconn.app.main import main
 from aioconn.lab import Faults
 
+pytestmark = pytest.mark.programs
+
 
 def write(path: Path, text: str) -> Path:
     path.write_text(text, encoding="utf-8")

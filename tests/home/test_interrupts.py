@@ -27,6 +27,8 @@ from aioconn.home.errand import errands_at
 from aioconn.home.post import Post, _Wake
 from tests.home.conftest import ENOUGH, Factory, other_tasks
 
+pytestmark = pytest.mark.programs
+
 Loop = asyncio.AbstractEventLoop
 
 # Where the thread's own code is: ours, and what asyncio does to wake a loop.
