@@ -174,23 +174,23 @@ class SshLink:
 
     async def open_shell(self, receiver: Receiver, terminal: Terminal) -> Stream:
         """A login shell on a pty. Raises `ShellRefused`, or `SessionBroken` if the link is gone."""
-        stream = SessionStream(receiver, device=self.device, path=self.path)
-        connection = self._usable()
-        size = (terminal.columns, terminal.rows)
-        opening = connection.create_session(
-            lambda: stream, term_type=terminal.term, term_size=size, encoding=None
-        )
-        return await self._session(stream, opening, "shell")
+        return await self._on_pty(receiver, terminal, "shell")
 
     async def open_command(self, command: str, receiver: Receiver, terminal: Terminal) -> Stream:
         """A program at the other end of the link, on a pty; its shell there takes the command line apart. Raises as
         `open_shell` does."""
+        return await self._on_pty(receiver, terminal, "the command", command)
+
+    async def _on_pty(
+        self, receiver: Receiver, terminal: Terminal, what: str, command: str | tuple[()] = ()
+    ) -> Stream:
+        """Without a command: what the OpenSSH configuration names, if it is asked, else a shell."""
         stream = SessionStream(receiver, device=self.device, path=self.path)
         size = (terminal.columns, terminal.rows)
         opening = self._usable().create_session(
-            lambda: stream, command=command, term_type=terminal.term, term_size=size, encoding=None
+            lambda: stream, command, term_type=terminal.term, term_size=size, encoding=None
         )
-        return await self._session(stream, opening, "the command")
+        return await self._session(stream, opening, what)
 
     async def open_subsystem(self, name: str, receiver: Receiver) -> Stream:
         """A subsystem, such as `netconf`, without a pty. Raises as `open_shell` does."""
