@@ -31,10 +31,6 @@ from benchmarks.target import (
     HOST_NAME,
     PASSWORD,
     ROOT,
-    SNMP_ROOT,
-    SNMP_VALUE,
-    SNMP_VARIABLE,
-    SNMP_VARIABLES,
     THINKING,
     USER,
     WORDS,
@@ -279,8 +275,7 @@ async def listen(protocol: type[TelnetDevice | Answering[Any]]) -> int:
 
 async def _serve() -> None:
     from aioconn.lab import Faults, Lab
-    from aioconn.lab.snmp import serve
-    from benchmarks.fakes import gnmi  # not above: other clients' environments do not have its library
+    from benchmarks.fakes import gnmi, snmp  # not above: other clients' environments do not have its library
 
     raise_descriptor_limit()
     logging.disable(logging.CRITICAL)  # clients that hang up without a word are their own business
@@ -312,10 +307,7 @@ async def _serve() -> None:
                         for number in range(WORDS)
                     },
                 )
-        walked = await lab.add(f"{HOST_NAME}-snmp", protocols=())
-        agent = await serve(lab, walked)
-        agent.mib.extra[SNMP_VARIABLE] = SNMP_VALUE
-        agent.mib.extra.update({f"{SNMP_ROOT}.{number}": f"row {number}" for number in range(SNMP_VARIABLES)})
+        agent, agent_port = await snmp.listen()
         gnmi_target, gnmi_port = await gnmi.listen()
         ports = {
             **{name: device.ssh_port for name, device in slow.items()},
@@ -325,7 +317,7 @@ async def _serve() -> None:
             "http": await listen(Web),
             "redis": await listen(Resp),
             "postgres": await listen(Postgres),
-            "snmp": agent.port,
+            "snmp": agent_port,
             "netconf": await listen_netconf(),
             "gnmi": gnmi_port,
         }
@@ -334,7 +326,7 @@ async def _serve() -> None:
         while await loop.run_in_executor(None, sys.stdin.readline):
             used = resource.getrusage(resource.RUSAGE_SELF)
             print(used.ru_utime + used.ru_stime, flush=True)
-        await agent.close()
+        agent.close()
         await gnmi_target.stop(0)
 
 

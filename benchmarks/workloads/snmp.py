@@ -22,9 +22,9 @@ class Snmp(Workload[SnmpClient]):
     name = "snmp"
     title = "SNMP: requests and walks"
     about = (
-        "GetRequests of one variable, and walks by GetBulk of 25, version 2c, of an agent of the lab. Times of "
-        "walks are per variable. A client that is not done after 3 s is stopped there (see `n`). The floor decodes "
-        "nothing."
+        "GetRequests of one variable, and walks by GetBulk of 25, version 2c, of an agent that sends what it made "
+        "before. Times of walks are per variable. A client that is not done after 3 s is stopped there (see `n`). "
+        "The floor decodes nothing."
     )
     goal = "walks ten times as fast as pysnmp's high-level API"
     columns = (
