@@ -128,6 +128,9 @@ async def _attempt(address: str, port: int) -> socket.socket:
         keep(sock)
     try:
         sock.setblocking(False)
+        # Telnet servers send the second byte of a data mark as urgent (RFC 854, the Synch signal), above all after an
+        # interrupt: taken out of the stream it would leave a command whose next byte is the first of the output.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
         await asyncio.get_running_loop().sock_connect(sock, (address, port))
     except BaseException:
         sock.close()

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
+from typing import Any
 
 import pytest
+import telnetlib3
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -53,6 +56,34 @@ async def test_it_negotiates_as_cisco_does() -> None:
         assert isinstance(player, Player)
         assert player.shell.width == 132
         await client.close()
+
+
+async def test_a_client_of_somebody_elses() -> None:
+    async with Lab() as lab:
+        device = await lab.add("r1")
+        reader: Any
+        writer: Any
+        reader, writer = await telnetlib3.open_connection(
+            "127.0.0.1",
+            device.telnet_port or 0,
+            client_factory=telnetlib3.TelnetClient,
+            encoding=False,
+            term="xterm",
+            cols=132,
+            rows=50,
+            connect_maxwait=5,
+            compression=False,
+        )
+        heard = b""
+        async with asyncio.timeout(10):
+            for typed in (b"", b"admin\r\0", b"admin\r\0", b"show privilege\r\0"):
+                writer.write(typed)
+                heard = await reader.readuntil_pattern(re.compile(rb"(: |#)$"))
+        assert b"15" in heard
+        assert [player.shell.width for player in device.players if isinstance(player, Player)] == [132]
+        assert writer.remote_option[telnetlib3.ECHO]
+        writer.close()
+        await writer.wait_closed()
 
 
 async def test_without_negotiation() -> None:

@@ -9,16 +9,17 @@ import socket
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import telnetlib3
 
 from aioconn.errors import HostUnknown, HostUnreachable, Phase, SessionBroken
 from aioconn.transport.base import Progress, Stream, Terminal
 from aioconn.transport.memory import MemoryPeer, MemoryStream
 from aioconn.transport.ssh import SshLink
-from aioconn.transport.telnet import NOP, SUBNEGOTIATION_LIMIT, TelnetStream, open_telnet
+from aioconn.transport.telnet import ANSWER_LIMIT, NOP, TelnetStream, open_telnet
+from aioconn.wire.telnet import SUBNEGOTIATION_LIMIT
 from tests.transport.conftest import Connect, Record, Serve
 
 DO, DONT, WILL, WONT = b"\xff\xfd", b"\xff\xfe", b"\xff\xfb", b"\xff\xfc"
@@ -26,7 +27,8 @@ DO, DONT, WILL, WONT = b"\xff\xfd", b"\xff\xfe", b"\xff\xfb", b"\xff\xfc"
 
 def telnet(keepalive: float = 0.0) -> tuple[MemoryPeer, Record, TelnetStream]:
     peer, record = MemoryPeer(), Record()
-    stream = TelnetStream(record, Terminal(columns=511, rows=1000), keepalive=keepalive)
+    terminal = Terminal(columns=511, rows=1000)
+    stream = TelnetStream(record, terminal, device="r1", path="con", keepalive=keepalive)
     lower = MemoryStream(peer, stream)
     peer.connect(lower)
     stream.attach(lower)
@@ -111,64 +113,32 @@ def test_answers_to_one_chunk_leave_in_one_write() -> None:
     assert len(writes) == 1
 
 
-def reference(data: bytes) -> bytes:
-    """The data in a telnet stream, by the letter of RFC 854 and 855."""
-    plain, rest = b"", data
-    while rest:
-        if rest[0] != 255:
-            plain, rest = plain + rest[:1], rest[1:]
-        elif len(rest) < 2:
-            break
-        elif rest[1] == 255:
-            plain, rest = plain + b"\xff", rest[2:]
-        elif 251 <= rest[1] <= 254:
-            rest = rest[3:]
-        elif rest[1] == 250:
-            rest = rest[2:]
-            while rest and rest[:2] != b"\xff\xf0":
-                rest = rest[2:] if rest[:1] == b"\xff" else rest[1:]
-            rest = rest[2:]
-        else:
-            rest = rest[2:]
-    return plain
-
-
-pieces = st.one_of(
-    st.binary(max_size=6),
-    st.sampled_from(
-        [
-            b"\xff\xff",
-            b"\xff",
-            b"\xff\xf9",
-            b"\xff\xfd\x18",
-            b"\xff\xfb\x01",
-            b"\xff\xfa\x18\x01\xff\xf0",
-            b"\xff\xfa\xff\xff\xff\xf0",
-        ]
-    ),
-)
-
-
-@given(st.lists(pieces, max_size=12).map(b"".join), st.lists(st.integers(1, 4), min_size=1, max_size=4))
-def test_any_split_gives_the_same_data(data: bytes, steps: list[int]) -> None:
-    whole_peer, whole, _ = telnet()
-    whole_peer.feed(data)
-    peer, record, _ = telnet()
-    position = turn = 0
-    while position < len(data):
-        step = steps[turn % len(steps)]
-        peer.feed(data[position : position + step])
-        position, turn = position + step, turn + 1
-    assert record.data == whole.data == reference(data)
-    assert peer.written == whole_peer.written
-
-
 def test_a_broken_command_disturbs_nothing() -> None:
     peer, record, _ = telnet()
-    peer.feed(b"a\xff\xfa\x18\xff\xf0b\xff\xfa\xff\xf0c\xff\xfd\x12d")
-    peer.feed(b"\xff\xfa\x18" + b"x" * (SUBNEGOTIATION_LIMIT + 10) + b"\xff\xf0e\xff\xfd\x18")
-    assert record.data == b"abcde"
+    peer.feed(b"a\xff\xfa\x18\xff\xf0b\xff\xfa\xff\xf0c\xff\xfd\x12d\xff\xfa'\xff\xf0e\xff\xfa \x01x\xff\xf0")
+    peer.feed(b"\xff\xfa\x18\x01" + b"x" * SUBNEGOTIATION_LIMIT + b"\xff\xf0f\xff\xfd\x18")
+    assert record.data == b"abcdef"
     assert peer.written.endswith(WILL + b"\x18")
+
+
+@pytest.mark.parametrize("piece", [DO + b"\x18" + DONT + b"\x18", b"x" + DO + b"\x06", DO + b"\x05" * 2])
+async def test_negotiation_without_end(piece: bytes) -> None:
+    """Whoever does not read what he asks for gets no more than so much of it."""
+    peer, record, stream = telnet()
+    enough = ANSWER_LIMIT // len(piece) + 1
+    for _ in range(3):
+        peer.feed(piece * (enough // 2))
+        stream.write(b"show clock\r")  # somebody works with it
+    assert not record.ends
+    assert peer.open
+    before = len(peer.written)
+    while peer.open:
+        peer.feed(piece * 1000)
+    assert ANSWER_LIMIT // 2 < len(peer.written) - before <= ANSWER_LIMIT
+    error = await record.ended()
+    assert isinstance(error, SessionBroken)
+    assert (error.device, error.path) == ("r1", "con")
+    assert "without end" in str(error)
 
 
 def test_what_is_written() -> None:
@@ -379,6 +349,58 @@ async def test_keepalive_over_tcp_and_through_a_link(listen: Listen, serve: Serv
         assert record.data == b"still there"
         await stream.close()
     await link.close()
+
+
+async def test_urgent_data_stays_in_its_place() -> None:
+    """The Synch signal of RFC 854: hosts send it when something is interrupted."""
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        record = Record()
+        stream = await connect_telnet(server.getsockname()[1], record)
+        device, _ = await loop.sock_accept(server)
+        with device:
+            device.send(b"^C\xff")
+            device.send(b"\xf2", socket.MSG_OOB)
+            device.send(b"\r\n# ")
+            await record.until(lambda record: record.data.endswith(b"# "))
+        assert record.data == b"^C\r\n# "
+        await stream.close()
+
+
+async def test_a_host_that_asks_for_more() -> None:
+    """The server's end of telnetlib3: an engine of somebody else's hears all that it wants to know."""
+    known: dict[str, object] = {}
+
+    async def shell(reader: Any, writer: Any) -> None:
+        known.update({name: writer.get_extra_info(name) for name in ("TERM", "cols", "rows")})
+        known.update(
+            agreed=writer.remote_option[telnetlib3.NEW_ENVIRON], echo=writer.local_option[telnetlib3.ECHO]
+        )
+        writer.write(b"login: ")
+        known["typed"] = await reader.readexactly(5)
+        writer.close()
+
+    server: Any = await telnetlib3.create_server(
+        "127.0.0.1", 0, shell=shell, encoding=False, connect_maxwait=5
+    )
+    record = Record()
+    stream = await connect_telnet(server.sockets[0].getsockname()[1], record)
+    await record.sees(b"login: ")
+    stream.write(b"ann\xff\n")
+    await record.ended()
+    assert record.data == b"login: "
+    assert known == {
+        "TERM": "vt100",
+        "cols": 500,
+        "rows": 1000,
+        "agreed": True,
+        "echo": True,
+        "typed": b"ann\xff\n",  # both agreed to binary transmission
+    }
+    await stream.close()
+    server.close()
+    await server.wait_closed()
 
 
 async def test_pause_and_resume(listen: Listen) -> None:
