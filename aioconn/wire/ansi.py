@@ -21,7 +21,6 @@ _TOKEN = re.compile(
     + r")|(?P<ctrl>[\x00-\x08\x0a-\x1f\x7f])|(?P<text>[^\x00-\x08\x0a-\x1f\x7f]++)"
 )
 _UNFINISHED = re.compile(rb"\x1b(?:\[[0-?]*+[ -/]*+|[\]PX^_][^\x07\x1b]*+|[ -/]*+)$")
-_SPECIAL = (b"\x1b", b"\x08", b"\x00", b"\x07", b"\x0c", b"\x7f", b"\x0b")
 _TERMINAL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 # How many columns to the left of the cursor stay within its reach. What is written further left is final: it bounds
@@ -103,17 +102,42 @@ def _escape(cells: list[str], column: int, final: str, args: str) -> int:
     return column
 
 
-def is_plain(data: bytes | bytearray) -> bool:
-    """Whether `data` is what it looks like: text in lines ended by CR LF (or LF), nothing to play on a terminal.
+def plain(data: bytes | bytearray) -> bytes | bytearray | None:
+    """`data` without its carriage returns, if it is what it looks like: text in lines ended by CR LF or LF, nothing to
+    play on a terminal; else None.
 
-    Seven searches at memchr's speed instead of one regular expression: 0.2 ms/MB against 8.
+    A few searches at memchr's speed: a regular expression takes 8 ms/MB.
     """
-    return not paints(data) and data.count(b"\r") == data.count(b"\r\n")
+    if paints(data):
+        return None
+    bare = data.replace(b"\r", b"")  # half of what `translate` takes
+    returns = len(data) - len(bare)
+    return bare if not returns or data.count(b"\r\n") == returns else None
+
+
+def reversible(data: bytes | bytearray) -> bytes | bytearray | None:
+    """The same where each line ends with CR LF, so that the bytes can be made of it again; else None.
+
+    To make them and to compare takes a quarter of the time in which the pairs can be counted.
+    """
+    if paints(data):
+        return None
+    bare = data.replace(b"\r", b"")
+    return bare if bare.replace(b"\n", b"\r\n") == data else None
 
 
 def paints(data: bytes | bytearray) -> bool:
     """Whether anything but carriage returns would have to be played on a terminal."""
-    return any(mark in data for mark in _SPECIAL)
+    # `any` would take three times as long, and this is asked for each command
+    return (
+        b"\x1b" in data
+        or b"\x08" in data
+        or b"\x00" in data
+        or b"\x07" in data
+        or b"\x0c" in data
+        or b"\x7f" in data
+        or b"\x0b" in data
+    )
 
 
 def clean(data: bytes | bytearray, encoding: str = "utf-8") -> str:
@@ -121,9 +145,9 @@ def clean(data: bytes | bytearray, encoding: str = "utf-8") -> str:
 
     Bytes that are no text in `encoding` become replacement characters; nothing is refused.
     """
-    if is_plain(data):
-        # every return stands before a newline: dropping them costs a quarter of replacing the pairs
-        return data.translate(None, b"\r").decode(encoding, "replace")
+    bare = plain(data)
+    if bare is not None:
+        return bare.decode(encoding, "replace")
     lines = data.decode(encoding, "replace").split("\n")
     return "\n".join([_shown(line) for line in lines])
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from aioconn.wire import ansi
 
-_SMALL = 1 << 16
+# Bytes: what is taken at a time stays in the processor's cache.
+BLOCK = 1 << 16
 
 # what may come late of a pager (its colours' end), and how a device begins to paint over one
 _STYLE = re.compile(rb"(?:\x1b\[[0-9;]*m)+")
@@ -18,22 +19,69 @@ _PAINTING = re.compile(rb"[ \x00]*(?:\x08|\x1b\[|\r(?!\n))")
 Span = tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(NamedTuple):  # a frozen dataclass takes thrice as long to make, for each command
     """The text of an answer, and the bytes as they came (`raw` as `Output` takes it)."""
 
     text: str
     raw: bytes | tuple[bytes, bytes]
 
 
+class Settled:
+    """The first lines of a large answer, made ready while the rest arrives and while they are in the processor's
+    cache: without their carriage returns, which takes no more memory than the bytes did.
+
+    Only lines that give their bytes back. `head` is what came before them, `size` how many bytes have been taken.
+    """
+
+    __slots__ = ("_lines", "head", "size")
+
+    def __init__(self, head: bytes) -> None:
+        self.head = head
+        self.size = len(head)
+        self._lines = bytearray()
+
+    def take(self, buffer: bytearray, end: int) -> int:
+        """Take lines off the front of `buffer`, all up to `end`, where a line ends; how many bytes that were. Fewer
+        than `end` if the next lines would not give their bytes back."""
+        begin = 0
+        while begin < end:
+            stop = buffer.rfind(b"\n", begin, min(begin + BLOCK, end)) + 1 or end
+            bare = ansi.reversible(buffer[begin:stop])
+            if bare is None:
+                break
+            self._lines += bare
+            begin = stop
+        del buffer[:begin]
+        self.size += begin
+        return begin
+
+    def answered(self, tail: bytes) -> Answered:
+        """The answer, once all of its lines have been taken: call it once. `tail` is what came after them."""
+        lines, self._lines = self._lines, bytearray()
+        try:
+            return Answered(lines.decode(), (self.head, tail))
+        except UnicodeDecodeError:
+            raw = self.head + lines.replace(b"\n", b"\r\n") + tail
+            return Answered(lines.decode(errors="replace"), raw)
+
+    def raw(self) -> bytes:
+        """All that has been taken, as it came."""
+        return self.head + self._lines.replace(b"\n", b"\r\n")
+
+
 def assemble(buffer: bytearray, begin: int, end: int, cuts: Iterable[Span], encoding: str) -> Answered:
     """The answer in `buffer[begin:end]` without `cuts`; empties the buffer of a large one to spare memory."""
+    spans = sorted(cuts)
+    if not spans and end - begin < BLOCK:
+        bare = ansi.plain(buffer[begin:end])
+        if bare is not None:  # and lines that show nothing are empty
+            return Answered(bare.decode(encoding, "replace").strip("\n"), bytes(buffer))
     begin = without_head(buffer, begin, end)
     end = without_tail(buffer, begin, end)
-    if spans := sorted(cuts):
+    if spans:
         body = without(buffer, begin, end, spans)
         return Answered(text=ansi.clean(body, encoding).strip("\n"), raw=bytes(buffer))
-    if end - begin < _SMALL:
+    if end - begin < BLOCK:
         return Answered(text=ansi.clean(buffer[begin:end], encoding).strip("\n"), raw=bytes(buffer))
     return _large(buffer, begin, end, encoding)
 
@@ -59,25 +107,22 @@ def without_tail(buffer: bytearray, begin: int, end: int) -> int:
 
 def _large(buffer: bytearray, begin: int, end: int, encoding: str) -> Answered:
     """The same for an output of which two copies are what memory is wanted for: text that gives its bytes back."""
-    tail = bytes(buffer[end:])
-    del buffer[end:]
-    head = bytes(buffer[:begin])
-    del buffer[:begin]
-    ends = buffer.count(b"\r\n")  # the dearest of these looks: taken once
-    utf8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
-    if not utf8 or ansi.paints(buffer) or not ends == buffer.count(b"\n") == buffer.count(b"\r"):
-        raw = head + buffer + tail
-        size = len(buffer)
-        buffer.clear()
-        return Answered(text=ansi.clean(raw[len(head) : len(head) + size], encoding).strip("\n"), raw=raw)
-    plain = buffer.translate(None, b"\r")
+    if is_utf8(encoding):
+        settled = Settled(bytes(buffer[:begin]))
+        del buffer[:begin]
+        if settled.take(buffer, end - begin) == end - begin:
+            tail = bytes(buffer)
+            buffer.clear()
+            return settled.answered(tail)
+        buffer[:0] = settled.raw()
+        del settled
+    raw = bytes(buffer)
     buffer.clear()
-    try:
-        return Answered(text=plain.decode(encoding), raw=(head, tail))
-    except UnicodeDecodeError:
-        return Answered(
-            text=plain.decode(encoding, "replace"), raw=head + plain.replace(b"\n", b"\r\n") + tail
-        )
+    return Answered(ansi.clean(raw[begin:end], encoding).strip("\n"), raw)
+
+
+def is_utf8(encoding: str) -> bool:
+    return encoding.lower().replace("_", "-") in ("utf-8", "utf8")
 
 
 def without(buffer: bytearray, begin: int, end: int, cuts: Iterable[Span]) -> bytes:

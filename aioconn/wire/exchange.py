@@ -8,11 +8,23 @@ answer is complete. `quiet_after` asks the owner to call `quiet()` once nothing 
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 
 from aioconn.wire import ansi
-from aioconn.wire.assembly import Answered, Span, assemble, pager_cut, without, without_head, without_tail
+from aioconn.wire.assembly import (
+    BLOCK,
+    Answered,
+    Settled,
+    Span,
+    assemble,
+    is_utf8,
+    pager_cut,
+    without,
+    without_head,
+    without_tail,
+)
 from aioconn.wire.dialogue import Answering, Dialogue
 from aioconn.wire.echo import Discipline, EchoSearch, squeeze
 from aioconn.wire.probe import Boundary, ProbeLine
@@ -32,6 +44,8 @@ STALLED_AFTER = 2.0
 _WORDS = 6
 _LINES_HELD = 64
 _LOOKED_BACK = 8192
+# Bytes that stay as they came while an answer is made ready: more than anything here looks back.
+_UNSETTLED = 2 * _LOOKED_BACK
 # What an escape sequence with a letter at its end spans at most, other than a title, which ends in BEL or ST.
 _SEQUENCE = 24
 _NEVER_INERT = frozenset(b" \x00\x07\x08\x1b\\")
@@ -67,6 +81,8 @@ class Exchange:
         "_pagers",
         "_prompts",
         "_search",
+        "_settle_at",
+        "_settled",
         "_suspected_at",
         "_taken",
         "_words",
@@ -120,6 +136,8 @@ class Exchange:
         self._candidate: Boundary | None = None
         self._ended_at: int | None = None
         self._taken = False
+        self._settled: Settled | None = None
+        self._settle_at = _UNSETTLED + BLOCK  # the size of the buffer at which some of it may be
 
     # ------------------------------------------------------------------ what the owner drives
 
@@ -147,7 +165,7 @@ class Exchange:
     @property
     def received(self) -> int:
         """Bytes that have arrived and are held."""
-        return len(self._buffer)
+        return len(self._buffer) + (self._settled.size if self._settled is not None else 0)
 
     @property
     def asked(self) -> str:
@@ -166,6 +184,8 @@ class Exchange:
             return b""
         self._buffer += data
         self.quiet_after = None
+        if len(self._buffer) > self._settle_at:
+            self._settle()
         if self.streaming and not self._has_line:
             self._has_line = b"\n" in data
         if not data or (data[-1] in self._inert and b"\x1b" not in self._buffer[-_SEQUENCE:]):
@@ -387,6 +407,35 @@ class Exchange:
             match = replace(first.match, begin=first.match.begin - by, line_begin=first.match.line_begin - by)
             self._candidate = replace(first, begin=first.begin - by, read_at=first.read_at - by, match=match)
 
+    def _settle(self) -> None:
+        """Make those lines ready that are certainly the answer's and none of its last: little is left to do when the
+        prompt comes. What is odd stays as it came, and then all of it is looked at in the end."""
+        buffer = self._buffer
+        self._settle_at = len(buffer) + BLOCK
+        if self.streaming or self._words or self._pagers or not self._has_echo():
+            return
+        end = buffer.rfind(b"\n", 0, len(buffer) - _UNSETTLED) + 1
+        settled = self._settled
+        if settled is None:
+            begin = without_head(buffer, self._echo_end or 0, end)
+            if begin >= end:
+                return
+            self._settled = settled = Settled(bytes(buffer[:begin]))
+            del buffer[:begin]
+            self._shift(begin)
+            end -= begin
+        taken = settled.take(buffer, end)
+        self._shift(taken)
+        self._settle_at = len(buffer) + BLOCK if taken == end else sys.maxsize
+
+    def _unsettle(self, settled: Settled) -> None:
+        """Put back what has been made ready."""
+        self._settled = None
+        raw = settled.raw()
+        self._buffer[:0] = raw
+        self._shift(-len(raw))
+        self._echo_end = len(settled.head)
+
     def _end(self, prompt: PromptMatch) -> int:
         """Where the answer ends: before the prompt, and before a pager that the prompt was painted over."""
         return next((begin for begin, end in self._pagers if end == prompt.begin), prompt.begin)
@@ -400,8 +449,20 @@ class Exchange:
 
     def answered(self, encoding: str = "utf-8") -> Answered:
         """The answer; call it once, when it is over: it uses the buffer up to keep memory at twice the output."""
+        settled, done = self._settled, self.done
+        if settled is not None:
+            end = without_tail(self._buffer, 0, self._end(done) if done is not None else len(self._buffer))
+            if end and is_utf8(encoding) and not self._cuts(0, end):
+                taken = settled.take(self._buffer, end)
+                if taken == end:
+                    tail = bytes(self._buffer)
+                    self._buffer.clear()
+                    return settled.answered(tail)
+                self._shift(taken)
+            self._unsettle(settled)
+            done = self.done
         begin = self._echo_end or 0
-        end = self._end(self.done) if self.done is not None else len(self._buffer)
+        end = self._end(done) if done is not None else len(self._buffer)
         return assemble(self._buffer, begin, end, self._cuts(begin, end), encoding)
 
 

@@ -66,14 +66,22 @@ def test_is_finished(line: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"a\r\nb\r\n", b"a\nb\tc", b"\xff\xc3\xa9"])
-def test_is_plain(data: bytes) -> None:
-    assert ansi.is_plain(data)
+def test_plain(data: bytes) -> None:
+    assert ansi.plain(data) == data.replace(b"\r\n", b"\n")
     assert ansi.clean(data) == data.replace(b"\r\n", b"\n").decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize("data", [b"a\rb", b"a\r\r\n", b"\x1b[m", b"\x00", b"\x08", b"\r"])
-def test_is_not_plain(data: bytes) -> None:
-    assert not ansi.is_plain(data)
+def test_not_plain(data: bytes) -> None:
+    assert ansi.plain(data) is None
+    assert ansi.reversible(data) is None
+
+
+@given(st.lists(st.sampled_from([b"a", b"\r", b"\n", b"\r\n"]), max_size=8).map(b"".join))
+def test_reversible(data: bytes) -> None:
+    without_pairs = data.replace(b"\r\n", b"")
+    ends_alike = b"\r" not in without_pairs and b"\n" not in without_pairs
+    assert ansi.reversible(data) == (data.replace(b"\r\n", b"\n") if ends_alike else None)
 
 
 def test_clean() -> None:

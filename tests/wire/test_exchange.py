@@ -120,6 +120,46 @@ def test_mode_and_host_of_the_prompt() -> None:
 LOOKING_ALIKE = b"first\r\nr1# \r\nr1#\r\nr1# show x\r\nr1(config)#\r\nhost> \r\nlast r1# more\r\nend\r\n"
 
 
+# what makes a large output odd, wherever it stands in it
+ODD = {
+    "nothing": b"",
+    "colours": b"\x1b[1mbold\x1b[m\r\n",
+    "no return": b"a\n",
+    "a return too many": b"a\r\r\n",
+    "painted over": b"10%\r20%\r\n",
+    "not UTF-8": b"caf\xe9\r\n",
+    "UTF-8": "café\r\n".encode(),
+    "blank lines": b"\r\n" * 20_000,
+    "a long line": b"x" * 200_000 + b"\r\n",
+    "look-alikes": LOOKING_ALIKE,
+}
+GIVES_ITS_BYTES_BACK = [
+    ODD[name] for name in ("nothing", "UTF-8", "blank lines", "a long line", "look-alikes")
+]
+
+
+@pytest.mark.parametrize("odd", ODD.values(), ids=ODD)
+@pytest.mark.parametrize("place", [0, 150_000, 290_000])
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_large_output_is_what_a_small_one_would_be(odd: bytes, place: int, encoding: str) -> None:
+    line = b"GigabitEthernet1/0/1 is up, line protocol is up\r\n"
+    lines = line * (300_000 // len(line))
+    place -= place % len(line)
+    body = lines[:place] + odd + lines[place:]
+    for head, size in ((b"show x\r\n", 1009), (b"show x\r\n\r\n", 32_768), (b"r1# show x\r\n", 1 << 20)):
+        talk = exchange("show x")
+        wire = head + body + b"r1# "
+        received = 0
+        for begin in range(0, len(wire), size):
+            talk.feed(piece := wire[begin : begin + size])
+            received += len(piece)
+            assert talk.received == received
+        answered = talk.answered(encoding)
+        assert answered.text == ansi.clean(body, encoding).strip("\n")
+        assert Output(answered.text, raw=answered.raw).raw == wire
+        assert isinstance(answered.raw, tuple) is (odd in GIVES_ITS_BYTES_BACK and encoding == "utf-8")
+
+
 def test_a_look_alike_inside_a_chunk_ends_nothing() -> None:
     wire = b"show x\r\n" + LOOKING_ALIKE + b"r1# "
     for position in range(len(wire)):
