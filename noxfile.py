@@ -379,11 +379,11 @@ if (ROOT / "benchmarks" / "__main__.py").exists():
     @nox.session
     def bench(session: nox.Session) -> None:
         """The benchmarks. Arguments go to `python -m benchmarks`."""
-        install(session, "test")
+        install(session, "test", "bench")
         session.run("python", "-m", "benchmarks", *session.posargs)
 
     @nox.session
     def bench_quick(session: nox.Session) -> None:
         """Every workload once, as small as can be: whether it runs, and is right."""
-        install(session, "test")
+        install(session, "test", "bench")
         session.run("pytest", "-m", "benchmarks", "--timeout=300", *session.posargs)

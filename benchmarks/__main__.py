@@ -6,10 +6,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import clients, machine, workloads
+from benchmarks import clients, machine, readme, workloads
 from benchmarks.report import Report
 from benchmarks.rounds import Measured, Rounds
 from benchmarks.servers import Servers
@@ -22,6 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, write, and print where to. 1 if aioconn or the floor could not be measured somewhere."""
     parser = _parser()
     asked = parser.parse_args(arguments)
+    if asked.redraw:
+        return redraw(asked.output or _HERE)
     sizes = QUICK if asked.quick else Sizes()
     try:
         sizes = dataclasses.replace(sizes, **dict(_size(text) for text in asked.size))
@@ -34,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in clients.NAMES:
             parser.error(f"there is no client {name!r}; there are {', '.join(clients.NAMES)}")
     wanted = [workloads.load(name) for name in asked.workloads or workloads.NAMES]
-    load = machine.load()
+    load, begun = machine.load(), time.monotonic()
     results: list[Measured] = []
     with Servers() as servers:
         rounds = Rounds(
@@ -51,8 +54,9 @@ def main(arguments: list[str] | None = None) -> int:
         machine=machine.describe(),
         load=load,
         versions=rounds.versions,
-        sizes=sizes,
+        sizes=dataclasses.asdict(sizes),
         repeats=rounds.repeats,
+        took=time.monotonic() - begun,
         workloads=wanted,
         results=results,
     )
@@ -62,8 +66,30 @@ def main(arguments: list[str] | None = None) -> int:
         print(report.as_markdown())
     else:
         report.write(folder)
+        _draw(report, folder)
         print(folder / "RESULTS.md")
     return int(any(one.error for one in results if not clients.load(one.client).separate))
+
+
+def redraw(folder: Path) -> int:
+    """RESULTS.md and the plots of what was measured before, and README's table if that is the complete run's."""
+    report = Report.read(folder)
+    report.write(folder)
+    drawn = _draw(report, folder)
+    if folder == _HERE:
+        readme.rewrite(report)
+    print(folder / "RESULTS.md")
+    return int(not drawn)
+
+
+def _draw(report: Report, folder: Path) -> bool:
+    try:
+        from benchmarks import plots
+    except ModuleNotFoundError as error:
+        print(f"no plots: {error.name} is not installed (dependency group `bench`)", file=sys.stderr)
+        return False
+    plots.draw(report, folder / "plots")
+    return True
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -72,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
         "workloads", nargs="*", metavar="workload", help=f"some of {', '.join(workloads.NAMES)}"
     )
     parser.add_argument("--clients", help=f"some of {','.join(clients.NAMES)}; all by default")
+    parser.add_argument(
+        "--redraw",
+        action="store_true",
+        help="measure nothing: RESULTS.md, the plots and README's table again from RESULTS.json",
+    )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round, no peers: does it run?")
     parser.add_argument("--repeats", type=int, help="rounds, 3 by default")
     parser.add_argument(

@@ -24,6 +24,10 @@ SLOW = 12.0
 """Seconds; a measurement that takes longer is not repeated."""
 
 
+class NotDone(RuntimeError):
+    """A measurement took longer than there is patience for."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Measured:
     """One client in one case: a value per round, or why there is none."""
@@ -64,6 +68,7 @@ class Rounds:
     say: Callable[[str], None]
     versions: dict[str, str] = field(default_factory=dict)
     _pythons: dict[str, Path | CannotInstall] = field(default_factory=dict)
+    _gave_up: set[tuple[str, str, str]] = field(default_factory=set)
 
     def measure(self, workload: Workload[Any], case: Case) -> list[Measured]:
         """All clients that can do it, the floor first."""
@@ -93,10 +98,15 @@ class Rounds:
     def _once(
         self, workload: Workload[Any], case: Case, client: Client, measured: Measured, number: int
     ) -> None:
+        attempt = (workload.name, client.name, case.needs)
         what = f"{workload.name}: {case.title}, {client.name}"
         try:
+            if attempt in self._gave_up:
+                raise RuntimeError("not tried: it was not done in time with less")
             metrics = self._run(workload, case, client)
         except (CannotInstall, RuntimeError) as error:
+            if isinstance(error, NotDone):
+                self._gave_up.add(attempt)
             measured.error = str(error)
             self.say(f"{what}: {error}")
             return
@@ -110,7 +120,7 @@ class Rounds:
         python = self._python(client)
         server = case.server or client.server(case.needs)
         targets = self.servers.targets(server, case.devices) if server else []
-        before = self.servers.cpu()
+        before = self.servers.counted()
         try:
             done = subprocess.run(
                 [str(python), "-m", "benchmarks.child"],
@@ -123,7 +133,7 @@ class Rounds:
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
             )
         except subprocess.TimeoutExpired:
-            raise RuntimeError(f"not done within {workload.patience:g} s") from None
+            raise NotDone(f"not done within {workload.patience:g} s") from None
         if done.returncode != 0:
             said = done.stderr.strip().splitlines() or [f"ended with {done.returncode} and said nothing"]
             raise RuntimeError(said[-1].strip()[:300])
@@ -131,7 +141,10 @@ class Rounds:
         self.versions.update(result["versions"])
         metrics: Metrics = result["metrics"]
         if targets:
-            metrics["server_cpu"] = self.servers.cpu() - before
+            after = self.servers.counted()
+            metrics["server_cpu"] = after["server_cpu"] - before["server_cpu"]
+            if targets[0].jump:
+                metrics["jump_links"] = after["jump_links"] - before["jump_links"]
         return metrics
 
     def _python(self, client: Client) -> Path:

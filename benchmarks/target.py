@@ -23,6 +23,8 @@ GNMI_LEAVES, GNMI_MESSAGES = 10, 2000
 # Devices that are slow enough for a command to be cut: when they echo, and how many milliseconds they think at most.
 ECHOES = {"reader": "echo as it reads", "typing": "echo at once"}
 THINKING = (60, 400)
+# Others think for so many milliseconds about each command.
+STEADY = 60
 # What Cisco platforms are told first, by every client in the words of its own.
 OPENING = ("terminal length 0", "terminal width 512")
 
@@ -30,12 +32,13 @@ OPENING = ("terminal length 0", "terminal width 512")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where a device listens. `protocol` is ssh or telnet, or what a pool speaks: http, redis, postgres; or
-    snmp or netconf."""
+    snmp or netconf. `jump` is the port of the jump host that it is behind, if it is behind one."""
 
     name: str
     protocol: str
     port: int
     host: str = "127.0.0.1"
+    jump: int = 0
 
 
 def bulk(size: int) -> str:
@@ -43,9 +46,19 @@ def bulk(size: int) -> str:
     return f"show bulk {size}"
 
 
+def wait(milliseconds: int) -> str:
+    """The command about which a device thinks for so long."""
+    return f"show wait {milliseconds}"
+
+
 def slow_device(echo: str, thinking: int) -> str:
     """The server of devices that echo and think like that."""
     return f"lab, {echo}, {thinking} ms"
+
+
+def steady_device(echo: str) -> str:
+    """The server of devices that echo like that and think for always the same time."""
+    return f"lab, {echo}, steady"
 
 
 def word(number: int) -> str:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who is measured. A new one is a file in here with a subclass of a client of `base`, `pool`, `calls`, `children` or
-`files`, and a line below.
+"""Who is measured. A new one is a file in here with a subclass of a client of `base`, `pool`, `calls`, `children`,
+`files` or `links`, and a line below.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ _CLIENTS = {
     "aioconn": "aioconn_:Aioconn",
     "scrapli": "scrapli_:Scrapli",
     "netmiko": "netmiko_:Netmiko",
+    "python": "interpreter:Interpreter",
     "semaphore": "semaphore:Semaphore",
     "httpcore": "httpcore_:Httpcore",
     "aiohttp": "aiohttp_:Aiohttp",

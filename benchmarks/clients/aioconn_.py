@@ -7,8 +7,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
-from benchmarks.clients.base import AsyncClient, Crew, CrewPlan, Start
+from benchmarks.clients.base import AsyncClient, Crew, CrewPlan, Hook, Start
 from benchmarks.clients.cuts import CutClient, CutSession
+from benchmarks.clients.links import LinkClient
 from benchmarks.clients.pool import Pool, PoolClient
 from benchmarks.clients.scripts import ScriptClient
 from benchmarks.clients.snmp import SnmpClient, SnmpSession
@@ -16,14 +17,17 @@ from benchmarks.meter import Meter
 from benchmarks.target import HOST_NAME, PASSWORD, USER, Target
 
 _TIMEOUT = 600.0
+_JUMP = "jump"
 
 
-class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient, SnmpClient):
+class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient, SnmpClient, LinkClient):
     name = "aioconn"
     offers = frozenset(
         {"ssh", "telnet", "engine", "links", "turns", "asking", "script", "function", "timeouts", "cancels"}
         | {"snmp", "snmp-many", "snmp-walk"}
+        | {"jump", "live ssh", "live telnet", "import"}
     )
+    module = "aioconn"
     packages = ("aioconn", "asyncssh", "telnetlib3")
 
     def server(self, needs: str) -> str:
@@ -48,26 +52,41 @@ class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient, SnmpClient):
     def testbed(self, targets: Sequence[Target], platform: str = "iosxe") -> Any:
         import aioconn
 
-        return aioconn.load(self.mapping(targets, platform))
+        # devices do not keep it, and those behind another one need it
+        self._testbed = aioconn.load(self.mapping(targets, platform))
+        return self._testbed
 
     def mapping(self, targets: Sequence[Target], platform: str = "iosxe") -> dict[str, Any]:
         """The testbed as data."""
         login = {"credentials": {"default": {"username": USER, "password": PASSWORD}}}
-        return {
-            "testbed": login,
-            "devices": {target.name: self._device(target, platform) for target in targets},
-        }
+        devices = {target.name: self._device(target, platform) for target in targets}
+        if targets[0].jump:
+            jump = Target(name=_JUMP, protocol="ssh", port=targets[0].jump)
+            devices[_JUMP] = self._device(jump, "linux")
+        return {"testbed": login, "devices": devices}
 
     def _device(self, target: Target, platform: str) -> dict[str, Any]:
         path: dict[str, Any] = {"protocol": target.protocol, "ip": target.host, "port": target.port}
         if target.protocol == "ssh":
             path["arguments"] = {"host_key_policy": "ignore"}
+        if target.jump:
+            path["proxy"] = _JUMP
         return {"os": platform, "connections": {"cli": path}}
 
     async def open(self, target: Target) -> Any:
         device = self.testbed([target])[target.name]
         await device.connect()
         return device
+
+    async def open_all(self, targets: Sequence[Target], limit: int) -> list[Any]:
+        testbed, gate = self.testbed(targets), asyncio.Semaphore(limit)
+
+        async def one(device: Any) -> Any:
+            async with gate:
+                await device.connect()
+            return device
+
+        return await asyncio.gather(*(one(testbed[target.name]) for target in targets))
 
     async def run(self, session: Any, command: str) -> str:
         output: str = await session.execute(command, timeout=_TIMEOUT)
@@ -101,10 +120,11 @@ class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient, SnmpClient):
 
         async def run() -> list[int]:
             testbed = self.testbed(targets)
+            devices = [testbed[target.name] for target in targets]
             await self.visit(targets[0], commands)
             sizes: list[int] = []
             with meter:
-                async for result in aioconn.fan_out(testbed, work, limit=limit, timeout=_TIMEOUT):
+                async for result in aioconn.fan_out(devices, work, limit=limit, timeout=_TIMEOUT):
                     if result.error is not None:
                         raise result.error
                     outputs: list[str] = result.value or []
@@ -112,6 +132,27 @@ class Aioconn(AsyncClient, PoolClient, ScriptClient, CutClient, SnmpClient):
             return sizes
 
         return asyncio.run(run())
+
+    def further(
+        self, target: Target, count: int, command: str, new: Meter, further: Meter, look: Hook
+    ) -> Sequence[int]:
+        async def work() -> Sequence[int]:
+            # not every platform is known to bear several shells on one link
+            names = [f"s{number}" for number in range(count)]
+            device, *others = (self.testbed([target], "eos")[target.name] for _ in range(1 + count))
+            await device.connect()
+            with new:
+                sessions = [await other.connect() for other in others]
+            look()
+            with further:
+                sessions += [await device.connect(alias=name) for name in names]
+            look()
+            sizes = [len(await self.run(session, command)) for session in sessions]
+            for one in (device, *others):
+                await one.destroy_all()
+            return sizes
+
+        return asyncio.run(work())
 
     def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
         async def work() -> Crew:

@@ -16,7 +16,7 @@ _PROMPT = PROMPT.encode()
 
 class BareTelnet(AsyncClient):
     name = "asyncio"
-    offers = frozenset({"telnet", "engine"})
+    offers = frozenset({"telnet", "engine", "live telnet"})
     floor = True
 
     async def open(self, target: Target) -> Session:

@@ -9,18 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import copy
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.clients.base import AsyncClient
+from benchmarks.clients.base import AsyncClient, Hook
+from benchmarks.clients.links import LinkClient
+from benchmarks.meter import Meter
 from benchmarks.target import OPENING, PASSWORD, USER, Target
 
 if TYPE_CHECKING:
     import asyncssh
 
 
-class BareSsh(AsyncClient):
+class BareSsh(AsyncClient, LinkClient):
     name = "asyncssh"
-    offers = frozenset({"ssh", "links"})
+    offers = frozenset({"ssh", "links", "jump", "live ssh", "import"})
+    module = "asyncssh"
     packages = ("asyncssh",)
     floor = True
 
@@ -29,6 +33,7 @@ class BareSsh(AsyncClient):
 
     def __init__(self) -> None:
         self._options: asyncssh.SSHClientConnectionOptions | None = None
+        self._jump: asyncio.Task[asyncssh.SSHClientConnection] | None = None
 
     async def open(self, target: Target) -> Session:
         import asyncssh
@@ -49,6 +54,8 @@ class BareSsh(AsyncClient):
                 login_timeout=0,
                 encoding=None,
             )
+        if target.jump:
+            return await self._shell(await self._behind(target))
         # `asyncssh.connect` makes its options in a thread for each connection, even from ready ones
         options: Any = copy.copy(self._options)
         options.host, options.port = target.host, target.port
@@ -60,6 +67,44 @@ class BareSsh(AsyncClient):
             transport.max_size = 64 * 1024  # its default is a new buffer of 256 KiB for each read
         await authenticated
         return await self._shell(connection)
+
+    async def _behind(self, target: Target) -> asyncssh.SSHClientConnection:
+        import asyncssh
+
+        options: Any = self._options
+
+        async def connect() -> asyncssh.SSHClientConnection:
+            return await asyncssh.connect(target.host, target.jump, options=options)
+
+        if self._jump is None:
+            self._jump = asyncio.ensure_future(connect())
+        tunnel = await self._jump
+        return await asyncssh.connect(target.host, target.port, tunnel=tunnel, options=options)
+
+    async def settle(self) -> None:
+        if self._jump is not None:
+            connection = await self._jump
+            self._jump = None
+            connection.close()
+            await connection.wait_closed()
+
+    def further(
+        self, target: Target, count: int, command: str, new: Meter, further: Meter, look: Hook
+    ) -> Sequence[int]:
+        async def work() -> Sequence[int]:
+            first = await self.open(target)
+            with new:
+                sessions = [await self.open(target) for _ in range(count)]
+            look()
+            with further:
+                others = [await self._shell(first.connection) for _ in range(count)]
+            look()
+            sizes = [len(await self.run(session, command)) for session in (*sessions, *others)]
+            for session in (first, *sessions):
+                await self.close(session)
+            return sizes
+
+        return asyncio.run(work())
 
     async def open_several(self, target: Target, count: int, *, one_link: bool) -> list[Any]:
         if not one_link:

@@ -66,11 +66,27 @@ class CrewPlan:
     one_link: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
+class Together:
+    """A session to each target, opened `limit` at a time; then `command` so many `times` on each, on all at once.
+    `begun` is called before they are opened, when one has been visited for all that is done once, `answered` before
+    they are closed."""
+
+    command: str
+    times: int
+    limit: int
+    begun: Hook = lambda: None
+    answered: Hook = lambda: None
+    opening: Meter = field(default_factory=Meter)
+    answering: Meter = field(default_factory=Meter)
+
+
 class Client:
     """Runs the workloads that need something of what it `offers`.
 
     `packages` are distributions whose versions are reported. With `separate` the client has a virtual environment
-    of its own, into which `installs` go (the first of the packages if it is empty).
+    of its own, into which `installs` go (the first of the packages if it is empty). `module` is what is imported by
+    those that offer `import`.
     """
 
     name: ClassVar[str]
@@ -79,6 +95,7 @@ class Client:
     installs: ClassVar[tuple[str, ...]] = ()
     floor: ClassVar[bool] = False
     separate: ClassVar[bool] = False
+    module: ClassVar[str] = ""
 
     def server(self, needs: str) -> str:
         """What it talks to in a case that needs `needs`, in the words of `Servers.targets`; nothing if empty."""
@@ -105,6 +122,10 @@ class DeviceClient(Client, ABC):
     @abstractmethod
     def idle(self, targets: Sequence[Target], limit: int, before: Hook, during: Hook) -> None:
         """Open one session, call `before`; open one to each target, call `during`; close."""
+
+    @abstractmethod
+    def together(self, targets: Sequence[Target], plan: Together) -> list[int]:
+        """The length of each answer."""
 
     @abstractmethod
     def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
@@ -155,10 +176,16 @@ class AsyncClient(DeviceClient):
                     return await self.visit(target, commands)
 
             await self.visit(targets[0], commands)
+            await self.settle()
             with meter:
-                return await asyncio.gather(*(one(target) for target in targets))
+                sizes = await asyncio.gather(*(one(target) for target in targets))
+                await self.settle()
+                return sizes
 
         return asyncio.run(work())
+
+    async def settle(self) -> None:
+        """Close what visits have left open, if anything."""
 
     async def visit(self, target: Target, commands: Sequence[str]) -> int:
         session = await self.open(target)
@@ -179,17 +206,37 @@ class AsyncClient(DeviceClient):
 
         return asyncio.run(work())
 
+    async def open_all(self, targets: Sequence[Target], limit: int) -> list[Any]:
+        gate = asyncio.Semaphore(limit)
+
+        async def one(target: Target) -> Any:
+            async with gate:
+                return await self.open(target)
+
+        return await asyncio.gather(*(one(target) for target in targets))
+
+    def together(self, targets: Sequence[Target], plan: Together) -> list[int]:
+        async def work() -> list[int]:
+            async def ask(session: Any) -> list[int]:
+                return [len(await self.run(session, plan.command)) for _ in range(plan.times)]
+
+            await self.visit(targets[0], [plan.command])
+            plan.begun()
+            with plan.opening:
+                sessions = await self.open_all(targets, plan.limit)
+            with plan.answering:
+                sizes = await asyncio.gather(*(ask(session) for session in sessions))
+            plan.answered()
+            await asyncio.gather(*(self.close(session) for session in sessions))
+            return [size for some in sizes for size in some]
+
+        return asyncio.run(work())
+
     def idle(self, targets: Sequence[Target], limit: int, before: Hook, during: Hook) -> None:
         async def work() -> None:
-            gate = asyncio.Semaphore(limit)
-
-            async def one(target: Target) -> Any:
-                async with gate:
-                    return await self.open(target)
-
             first = await self.open(targets[0])
             before()
-            sessions = await asyncio.gather(*(one(target) for target in targets))
+            sessions = await self.open_all(targets, limit)
             during()
             await asyncio.gather(*(self.close(session) for session in [first, *sessions]))
 
@@ -280,6 +327,21 @@ class ThreadedClient(DeviceClient):
         during()
         with ThreadPoolExecutor(limit) as pool:
             list(pool.map(self.close, [first, *sessions]))
+
+    def together(self, targets: Sequence[Target], plan: Together) -> list[int]:
+        def ask(session: Any) -> list[int]:
+            return [len(self.run(session, plan.command)) for _ in range(plan.times)]
+
+        self.visit(targets[0], [plan.command])
+        plan.begun()
+        with ThreadPoolExecutor(plan.limit) as pool:
+            with plan.opening:
+                sessions = list(pool.map(self.open, targets))
+            with plan.answering:
+                sizes = list(pool.map(ask, sessions))
+            plan.answered()
+            list(pool.map(self.close, sessions))
+        return [size for some in sizes for size in some]
 
     def crew(self, target: Target, command: str, plan: CrewPlan, meter: Meter) -> Crew:
         def caller(session: Any) -> list[int]:

@@ -16,7 +16,8 @@ _TIMEOUT = 600.0
 
 class Netmiko(ThreadedClient, CutClient):
     name = "netmiko"
-    offers = frozenset({"ssh", "telnet", "script", "timeouts", "timeouts, prompt"})
+    offers = frozenset({"ssh", "telnet", "script", "timeouts", "timeouts, prompt", "import"})
+    module = "netmiko"
     packages = ("netmiko", "paramiko")
     separate = True
 

@@ -15,8 +15,9 @@ _TIMEOUT_NS = 600 * 10**9
 
 class Scrapli(AsyncClient, CutClient):
     name = "scrapli"
-    offers = frozenset({"ssh", "telnet", "timeouts", "cancels"})
+    offers = frozenset({"ssh", "telnet", "timeouts", "cancels", "import"})
     packages = ("scrapli",)
+    module = "scrapli"
     separate = True
 
     async def open(self, target: Target) -> Any:

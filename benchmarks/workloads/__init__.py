@@ -11,15 +11,23 @@ from benchmarks.workloads.base import Workload
 _WORKLOADS = {
     "commands": "commands:Commands",
     "fanout": "fanout:FanOut",
+    "visit": "visit:Visit",
+    "scaling": "scaling:Scaling",
+    "waiting": "waiting:Waiting",
+    "jump": "jump:Jump",
     "bulk": "bulk:Bulk",
     "engine": "engine:Engine",
     "idle": "idle:Idle",
+    "live": "live:Live",
+    "together": "together:AllTogether",
+    "second": "second:Second",
     "workers": "workers:Workers",
     "gate": "gate:Gate",
     "handover": "handover:HandOver",
     "fairness": "fairness:Fairness",
     "storm": "storm:Storm",
     "desync": "desync:Desync",
+    "cancel": "cancel:Cancel",
     "facade": "facade:Facade",
     "children": "children:Children",
     "syncfanout": "syncfanout:SyncFanOut",
@@ -28,6 +36,7 @@ _WORKLOADS = {
     "rest": "rest:Rest",
     "gnmi": "gnmi:Gnmi",
     "testbed": "testbed:Testbed",
+    "imports": "imports:Imports",
 }
 NAMES = tuple(_WORKLOADS)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from typing import ClassVar, Generic, TypeVar
 
 from benchmarks.clients.base import Client
+from benchmarks.goals import Goal
 from benchmarks.target import THINKING, Target
 
 MEGABYTE = 10**6
@@ -22,11 +23,24 @@ class Sizes:
 
     `cancels` is how many calls are cancelled in a storm, `cuts` how many commands end early, on devices
     that think for up to `thinking` milliseconds; `milliseconds` is how long the workloads last that go on for a time.
+    `visits` and `scaling` are devices with one command each, `behind` those behind a jump host, `links` sessions that
+    are opened on one link, `imports` the interpreters that are started.
     """
 
     commands: tuple[int, ...] = (1000,)
     ssh_devices: tuple[int, ...] = (100, 300)
     telnet_devices: tuple[int, ...] = (300,)
+    ssh_visits: tuple[int, ...] = (10, 100, 300, 500, 1000)
+    telnet_visits: tuple[int, ...] = (10, 100, 300, 1000)
+    ssh_scaling: tuple[int, ...] = (10, 100, 1000, 3000)
+    telnet_scaling: tuple[int, ...] = (10, 100, 1000, 10_000)
+    waiting: tuple[int, ...] = (200,)
+    behind: tuple[int, ...] = (300,)
+    live: tuple[int, ...] = (9001,)
+    together: tuple[int, ...] = (50,)
+    links: tuple[int, ...] = (50,)
+    cancelled: tuple[int, ...] = (40,)
+    imports: tuple[int, ...] = (5,)
     ssh_megabytes: tuple[int, ...] = (10, 50)
     telnet_megabytes: tuple[int, ...] = (10,)
     engine_megabytes: tuple[int, ...] = (1, 10, 100)
@@ -54,6 +68,17 @@ QUICK = Sizes(
     commands=(50,),
     ssh_devices=(5,),
     telnet_devices=(5,),
+    ssh_visits=(5,),
+    telnet_visits=(5,),
+    ssh_scaling=(3, 10),
+    telnet_scaling=(3, 30),
+    waiting=(5,),
+    behind=(5,),
+    live=(30,),
+    together=(5,),
+    links=(5,),
+    cancelled=(5,),
+    imports=(1,),
     ssh_megabytes=(1,),
     telnet_megabytes=(1,),
     engine_megabytes=(1,),
@@ -108,7 +133,7 @@ class Workload(ABC, Generic[C_contra]):
     name: ClassVar[str]
     title: ClassVar[str]
     about: ClassVar[str]
-    goal: ClassVar[str] = ""
+    goals: ClassVar[tuple[Goal, ...]] = ()
     columns: ClassVar[tuple[Column, ...]]
     repeats: ClassVar[int] = 100
     floor: ClassVar[str] = ""

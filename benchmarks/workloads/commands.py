@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Sequence
 
 from benchmarks.clients.base import DeviceClient
+from benchmarks.goals import Goal
 from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, require
@@ -20,7 +21,11 @@ class Commands(Workload[DeviceClient]):
     about = (
         "`show clock`, one after the other. A client that is not done after 3 s is stopped there (see `n`)."
     )
-    goal = "CPU at most 1.3 times the floor's, less than every peer's"
+    goals = (
+        Goal(words="CPU at most 1.3 times the floor's", key="cpu", bound=1.3, against="floor"),
+        Goal(words="less CPU than every peer", key="cpu", bound=1, against="peers"),
+        Goal(words="answers sooner than from every peer", key="p50", bound=1, against="peers"),
+    )
     columns = (
         Column(key="p50", title="p50 µs", digits=0, ratio="p50"),
         Column(key="p99", title="p99 µs", digits=0),

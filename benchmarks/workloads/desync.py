@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from benchmarks.clients.cuts import CutClient, CutShort
+from benchmarks.goals import Goal
 from benchmarks.target import ECHOES, WORDS, Target, lines_of, slow_device, word
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
 
@@ -34,7 +35,10 @@ class Desync(Workload[CutClient]):
         f" and errors, of the {100 * _FOLLOWERS} that could be right, and sessions that had to be opened again. `next`"
         " is the median time until a following command has its own answer."
     )
-    goal = "no wrong answer, no error"
+    goals = (
+        Goal(words="no wrong answer", key="wrong", bound=0),
+        Goal(words="no error", key="errors", bound=0),
+    )
     columns = (
         Column(key="wrong", title="wrong", digits=1),
         Column(key="errors", title="errors", digits=1),

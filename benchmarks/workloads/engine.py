@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from benchmarks.clients.base import DeviceClient
+from benchmarks.goals import Goal
 from benchmarks.meter import Meter, resident
 from benchmarks.target import PROMPT, Target, bulk
 from benchmarks.workloads.base import MEGABYTE, Case, Column, Metrics, Sizes, Workload, require
@@ -21,7 +22,29 @@ class Engine(Workload[DeviceClient]):
         "The bytes of one answer in chunks, then its text. The floor appends them to a buffer and looks whether it ends"
         " with the prompt. Feeding is what must be flat; making the text is once per answer."
     )
-    goal = "the same per MB at any size"
+    goals = (
+        Goal(
+            words="the same per MB at any size, 1 KiB at a time (within a half)",
+            key="feed",
+            bound=1.5,
+            against="sizes",
+            cases="in 1 KiB",
+        ),
+        Goal(
+            words="the same per MB at any size, 4 KiB at a time (within a half)",
+            key="feed",
+            bound=1.5,
+            against="sizes",
+            cases="in 4 KiB",
+        ),
+        Goal(
+            words="the same per MB at any size, 32 KiB at a time (within a half)",
+            key="feed",
+            bound=1.5,
+            against="sizes",
+            cases="in 32 KiB",
+        ),
+    )
     columns = (
         Column(key="feed", title="feed ms/MB", digits=3, ratio="feed"),
         Column(key="text", title="text ms/MB", digits=3),

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Sequence
 
 from benchmarks.clients.pool import PoolClient
+from benchmarks.goals import Goal
 from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
@@ -23,7 +24,10 @@ class Fairness(Workload[PoolClient]):
         f"A pool of {SIZE}; each task borrows a session, holds it for {_HOLD * 1e3:g} ms, gives it back, and again."
         " Those who were not served until the end are starved."
     )
-    goal = "nobody starved, max ÷ mean at most 1.5"
+    goals = (
+        Goal(words="nobody starved", key="starved", bound=0),
+        Goal(words="max ÷ mean at most 1.5", key="share", bound=1.5),
+    )
     repeats = 1
     columns = (
         Column(key="starved", title="starved", digits=0),

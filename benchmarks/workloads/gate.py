@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from benchmarks.clients.pool import Pool, PoolClient
+from benchmarks.goals import Goal
 from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
@@ -88,7 +89,25 @@ class Gate(Workload[PoolClient]):
         " it back, and again. Waits are from asking to holding. Starved is who was never served; max ÷"
         " mean is how much more the luckiest task got than the average one."
     )
-    goal = "0.8 times the semaphore's turns with 1 and 10 tasks, 0.5 with 1,000, nobody starved"
+    goals = (
+        Goal(
+            words="0.8 times the semaphore's turns with 1 and 10 tasks",
+            key="turns",
+            bound=0.8,
+            higher=True,
+            against="floor",
+            cases="^10? task",
+        ),
+        Goal(
+            words="0.5 times the semaphore's turns with 1,000",
+            key="turns",
+            bound=0.5,
+            higher=True,
+            against="floor",
+            cases="^1,000",
+        ),
+        Goal(words="nobody starved", key="starved", bound=0),
+    )
     columns = (
         Column(key="turns", title="turns/s", digits=0, ratio="turns"),
         Column(key="cpu", title="CPU µs/turn"),

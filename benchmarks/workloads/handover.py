@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 
 from benchmarks.clients.pool import PoolClient
+from benchmarks.goals import Goal
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
 from benchmarks.workloads.gate import opened
@@ -24,7 +25,10 @@ class HandOver(Workload[PoolClient]):
         " holder to the first of the next. Passed on is how often that was another task than the one that gave it"
         " back."
     )
-    goal = "p50 under 1 ms, always passed on"
+    goals = (
+        Goal(words="p50 under 1 ms", key="p50", bound=1000),
+        Goal(words="always passed on", key="passed", bound=100, higher=True),
+    )
     repeats = 1
     columns = (
         Column(key="p50", title="p50 µs", digits=0, ratio="p50"),

@@ -7,6 +7,7 @@ import gc
 from collections.abc import Sequence
 
 from benchmarks.clients.base import DeviceClient
+from benchmarks.goals import Goal
 from benchmarks.meter import descriptors, resident, threads
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
@@ -18,7 +19,11 @@ class Idle(Workload[DeviceClient]):
     name = "idle"
     title = "Idle sessions"
     about = "What the process grew by for each open session, the first of which is not counted."
-    goal = "at most 40 KiB, one descriptor and no thread for an SSH session"
+    goals = (
+        Goal(words="at most 40 KiB for an SSH session", key="memory", bound=40, cases="^ssh"),
+        Goal(words="one descriptor for an SSH session", key="descriptors", bound=1, cases="^ssh"),
+        Goal(words="no thread for an SSH session", key="threads", bound=0, cases="^ssh"),
+    )
     columns = (
         Column(key="memory", title="KiB/session", digits=1, ratio="memory"),
         Column(key="descriptors", title="descriptors/session"),

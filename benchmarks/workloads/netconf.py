@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.clients.netconf import NetconfClient
+from benchmarks.goals import Goal
 from benchmarks.meter import Meter
 from benchmarks.target import NETCONF_INTERFACES, Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
@@ -24,7 +25,23 @@ class Netconf(Workload[NetconfClient]):
         f" asynchronous mode); and connect, one call, close, on at most {LIMIT} devices at once. The floor is asyncssh"
         " with framing and lxml by hand, without checks."
     )
-    goal = "on one session five times the rate of ncclient; many devices at most 1.3 times the floor's CPU"
+    goals = (
+        Goal(
+            words="with several callers on one session five times the rate of ncclient",
+            key="rate",
+            bound=5,
+            higher=True,
+            against="ncclient",
+            cases="callers",
+        ),
+        Goal(
+            words="many devices at most 1.3 times the floor's CPU",
+            key="cpu",
+            bound=1.3,
+            against="floor",
+            cases="devices",
+        ),
+    )
     columns = (
         Column(key="rate", title="per second", digits=0, ratio="rate"),
         Column(key="cpu", title="CPU µs each", digits=0, ratio="CPU"),

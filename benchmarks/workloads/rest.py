@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.clients.rest import RestClient
+from benchmarks.goals import Goal
 from benchmarks.meter import Meter
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
@@ -24,7 +25,16 @@ class Rest(Workload[RestClient]):
         f" 3 s; and connect, {REQUESTS} requests, close, on at most {LIMIT} devices at once, each with a client of its"
         " own. The floor is aiohttp by hand."
     )
-    goal = "many devices three times the rate of httpx"
+    goals = (
+        Goal(
+            words="many devices three times the rate of httpx",
+            key="rate",
+            bound=3,
+            higher=True,
+            against="httpx",
+            cases="devices",
+        ),
+    )
     columns = (
         Column(key="rate", title="requests/s", digits=0, ratio="rate"),
         Column(key="cpu", title="CPU µs each", digits=0, ratio="CPU"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.clients.snmp import SnmpClient
+from benchmarks.goals import Goal
 from benchmarks.meter import Meter
 from benchmarks.target import SNMP_VALUE, SNMP_VARIABLES, Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
@@ -26,7 +27,16 @@ class Snmp(Workload[SnmpClient]):
         "before. Times of walks are per variable. A client that is not done after 3 s is stopped there (see `n`). "
         "The floor decodes nothing."
     )
-    goal = "walks ten times as fast as pysnmp's high-level API"
+    goals = (
+        Goal(
+            words="walks ten times as fast as pysnmp's high-level API",
+            key="rate",
+            bound=10,
+            higher=True,
+            against="pysnmp",
+            cases="^walks",
+        ),
+    )
     columns = (
         Column(key="rate", title="per second", digits=0, ratio="rate"),
         Column(key="p50", title="p50 µs", digits=1, ratio="p50"),

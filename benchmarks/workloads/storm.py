@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.clients.pool import Pool, PoolClient
+from benchmarks.goals import Goal
 from benchmarks.target import Target, word
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
 
@@ -42,7 +43,11 @@ class Storm(Workload[PoolClient]):
         " there had been none, failed are calls that ended with an error and were not cancelled. A storm that makes"
         f" less than {_PACE} cancellations a second is not waited for."
     )
-    goal = "none lost, no deadlock, no wrong answer"
+    goals = (
+        Goal(words="none lost", key="lost", bound=0),
+        Goal(words="no deadlock", key="deadlocks", bound=0),
+        Goal(words="no wrong answer", key="wrong", bound=0),
+    )
     repeats = 1
     columns = (
         Column(key="lost_share", title="slots lost per 10,000", digits=0),

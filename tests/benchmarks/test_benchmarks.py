@@ -18,17 +18,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 ENGINE = ("engine",)
 SESSIONS = ("commands", "fanout", "bulk", "idle")
+MANY = ("visit", "scaling", "waiting", "jump", "live", "together", "second")
 POOLS = ("workers", "gate", "handover", "fairness", "storm")
 THREADS = ("facade", "children", "syncfanout")
-CUTS = ("desync",)
+CUTS = ("desync", "cancel")
 SNMP = ("snmp",)
 REST = ("rest",)
 NETCONF = ("netconf",)
 GNMI = ("gnmi",)
 TESTBED = ("testbed",)
+IMPORTS = ("imports",)
 GROUPS = {
     ENGINE: "aioconn,asyncio",
     SESSIONS: "aioconn,asyncssh,asyncio,semaphore",
+    MANY: "aioconn,asyncssh,asyncio",
     POOLS: "aioconn,asyncssh,asyncio,semaphore",
     THREADS: "aioconn,aioconn.sync,threadsafe,portal,wake-up,protocol,threads,manager",
     CUTS: "aioconn",
@@ -37,6 +40,7 @@ GROUPS = {
     NETCONF: "aioconn.netconf,asyncssh.netconf",
     GNMI: "aioconn.gnmi,grpcio",
     TESTBED: "aioconn.load,yaml.compose,yaml.safe_load",
+    IMPORTS: "aioconn,python",
 }
 
 
@@ -49,6 +53,7 @@ LONG = pytest.mark.benchmarks
 PARAMS = [
     pytest.param(ENGINE, id="engine"),
     pytest.param(SESSIONS, id="sessions", marks=LONG),
+    pytest.param(MANY, id="many", marks=LONG),
     pytest.param(POOLS, id="pools", marks=LONG),
     pytest.param(THREADS, id="threads", marks=LONG),
     pytest.param(CUTS, id="cuts", marks=LONG),
@@ -57,6 +62,7 @@ PARAMS = [
     pytest.param(NETCONF, id="netconf", marks=LONG),
     pytest.param(GNMI, id="gnmi", marks=LONG),
     pytest.param(TESTBED, id="testbed", marks=LONG),
+    pytest.param(IMPORTS, id="imports", marks=LONG),
 ]
 
 
@@ -85,7 +91,7 @@ def test_every_workload_is_measured_against_its_floor(results: dict[str, Any]) -
             assert one["error"] is None
             assert len(one["runs"]) == results["repeats"] == 1
             assert one["medians"] == one["runs"][0]
-            assert all(value >= 0 for value in one["medians"].values())
+            assert all(value >= 0 for key, value in one["medians"].items() if not key.startswith("beyond"))
             # some floors have no server that could take time
             keys = set(measured[0]["medians"])
             assert keys - {"server_cpu"} == set(one["medians"]) - {"server_cpu"}
@@ -98,7 +104,7 @@ def test_every_workload_is_measured_against_its_floor(results: dict[str, Any]) -
 @LONG
 def test_no_answer_is_wrong_after_a_cut(results: dict[str, Any]) -> None:
     cuts = [one["medians"] for one in results["results"] if one["workload"] in CUTS]
-    assert all(one["wrong"] == 0 and one["cuts"] >= 10 for one in cuts)
+    assert all(one["wrong"] == 0 and one["cuts"] >= 5 for one in cuts)
 
 
 def test_nothing_is_left_out() -> None:

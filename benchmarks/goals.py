@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What aioconn is to reach, and how far it is from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+OURS = "aioconn"
+"""How the names of our own clients begin."""
+
+
+class Found(Protocol):
+    """One client in one case, as far as goals look at it."""
+
+    @property
+    def case(self) -> str: ...
+    @property
+    def client(self) -> str: ...
+    @property
+    def floor(self) -> bool: ...
+    @property
+    def medians(self) -> dict[str, float]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """`key` is to be at most `bound`, in each case whose title `cases` (a regular expression) is found in.
+
+    With `higher` more is better, and it is to be at least that. `against` says what is compared: nothing, the value
+    itself; `floor`, how many times the floor's value it is in the same round; `sizes`, the largest value among these
+    cases as a multiple of the smallest; `peers` or a client's name: how many times better it is than the best of them,
+    which is to be at least `bound`.
+    """
+
+    words: str
+    key: str
+    bound: float
+    higher: bool = False
+    against: str = ""
+    cases: str = ""
+
+    @property
+    def at_least(self) -> bool:
+        return self.higher or self.against not in ("", "floor", "sizes")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`value` is the worst that was measured, `case` where; None if nothing was."""
+
+    goal: Goal
+    value: float | None = None
+    case: str = ""
+
+    @property
+    def reached(self) -> bool | None:
+        if self.value is None:
+            return None
+        return self.value >= self.goal.bound if self.goal.at_least else self.value <= self.goal.bound
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return "not measured"
+        if self.reached:
+            return "yes"
+        if not self.goal.bound or not self.value:
+            return "no"
+        far = self.goal.bound / self.value if self.goal.at_least else self.value / self.goal.bound
+        return f"no: {far:.2f} times too {'little' if self.goal.at_least else 'much'}"
+
+
+def judge(goal: Goal, results: Sequence[Found], ratios: Sequence[dict[str, float]]) -> Verdict:
+    """The verdict on one workload's results; `ratios` are those to the floor, result by result."""
+    values: list[tuple[float, str]] = []
+    for one, ratio in zip(results, ratios, strict=True):
+        if one.floor or not one.client.startswith(OURS) or not re.search(goal.cases, one.case):
+            continue
+        value = ratio.get(goal.key) if goal.against == "floor" else one.medians.get(goal.key)
+        if value is not None and goal.against not in ("", "floor", "sizes"):
+            value = _times_better(goal, value, [other for other in results if other.case == one.case])
+        if value is not None:
+            values.append((value, one.case))
+    if not values:
+        return Verdict(goal=goal)
+    if goal.against == "sizes":
+        least, most = min(values), max(values)
+        return Verdict(goal=goal, value=most[0] / least[0], case=most[1]) if least[0] else Verdict(goal=goal)
+    value, case = (min if goal.at_least else max)(values)
+    return Verdict(goal=goal, value=value, case=case)
+
+
+def _times_better(goal: Goal, value: float, same: Sequence[Found]) -> float | None:
+    others = [
+        other.medians[goal.key]
+        for other in same
+        if goal.key in other.medians
+        and (
+            other.client == goal.against
+            or (goal.against == "peers" and not other.floor and not other.client.startswith(OURS))
+        )
+    ]
+    if not others or not value:
+        return None
+    return value / max(others) if goal.higher else min(others) / value
