@@ -55,6 +55,19 @@ DEBIAN_PACKAGES = (
 )
 # setuptools for jetconf's sake
 PYPI_SERVERS = ("gunicorn", "httpbin", "jetconf", "pygnmi", "pysmi", "setuptools<81", "snmpsim")
+# Not gNMI's: grpcio serves one loop in the life of a process, and each test has its own.
+UVLOOP_TESTS = (
+    "tests/transport",
+    "tests/home",
+    "tests/broker/test_death.py",
+    "tests/lab/test_ssh.py",
+    "tests/lab/test_telnet.py",
+    "tests/test_manager.py",
+    "tests/test_pipelined.py",
+    "tests/test_pool.py",
+    "tests/test_residence.py",
+)
+UVLOOP_MARKS = "not (clock or soak or integration or processes or programs or chaos or storm)"
 PYPROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -205,6 +218,15 @@ def real_time(session: nox.Session) -> None:
     """The tests whose clock jumps over silences otherwise, with a clock that does not."""
     install(session, "test")
     session.run("pytest", "-m", "clock and not chaos", *session.posargs, env={"AIOCONN_CLOCK": "real"})
+
+
+@nox.session
+def uvloop(session: nox.Session) -> None:
+    """The tests of what touches sockets, pipes and threads, with libuv's loop in the place of asyncio's own."""
+    install(session, "test")
+    session.install("-e", ".[uvloop]")
+    chosen = session.posargs or ("-m", UVLOOP_MARKS, *UVLOOP_TESTS)
+    session.run("pytest", *chosen, env={"AIOCONN_LOOP": "uvloop"})
 
 
 @nox.session

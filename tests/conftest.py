@@ -113,11 +113,29 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         item.fixturenames.insert(item.fixturenames.index("audit") + 1, "audit_tasks")
 
 
+def plain_loop() -> Callable[[], asyncio.AbstractEventLoop]:
+    if os.environ.get("AIOCONN_LOOP") != "uvloop":
+        return asyncio.new_event_loop
+    import uvloop
+
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
+@pytest.fixture(scope="session", autouse=True)
+def first_loop() -> None:
+    """libuv keeps a pipe for signals from its first loop on."""
+    plain_loop()().close()
+
+
 def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
-    """Silences cost nothing to a test that is marked `clock("jumping")`, unless AIOCONN_CLOCK says "real"."""
+    """Silences cost nothing to a test that is marked `clock("jumping")`, unless AIOCONN_CLOCK says "real".
+
+    The others run on uvloop where AIOCONN_LOOP says "uvloop".
+    """
     marker = item.get_closest_marker("clock")
     if marker is None or "real" in (*marker.args, os.environ.get("AIOCONN_CLOCK")):
-        return {"plain": asyncio.new_event_loop}
+        return {"plain": plain_loop()}
     from tests.desync.clock import JumpingLoop
 
     return {"jumping": JumpingLoop}

@@ -68,7 +68,8 @@ class TagServer:
     def release(self) -> None:
         while self._held:
             writer, answer = self._held.pop()
-            writer.write(answer)
+            if not writer.is_closing():
+                writer.write(answer)
 
 
 class TagConnection(BaseConnection[BaseOptions]):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import asyncssh
 
 from aioconn.home.descriptors import keep
+from aioconn.lab import forwarding
 from aioconn.lab.login import greet, refused
 from aioconn.lab.player import Player
 from aioconn.lab.telnet import hard_reset
@@ -235,11 +236,10 @@ class SshLink(asyncssh.SSHServer):
 
     async def reach(self, host: str, port: int) -> Any:
         """For `_Reaching`."""
-        assert self._connection is not None
-        forwarder = await self._connection.forward_connection(host, port)
+        near = await forwarding.reach(self.loop, host, port)
         if self._gone.is_set():  # asyncssh 2.24 forgets what comes about after the end of its connection
-            forwarder.close()
-        return forwarder
+            near.other.close()
+        return near
 
     def finish(self, *, reset: bool) -> None:
         """End the connection from the device's side."""

@@ -12,6 +12,7 @@ import asyncssh
 import pytest
 
 from aioconn.credentials import Credential, Secret
+from aioconn.lab import forwarding
 from aioconn.transport.base import Progress
 from aioconn.transport.ssh import SshLink, SshOptions
 
@@ -111,7 +112,7 @@ class Server(asyncssh.SSHServer):
     def connection_requested(self, dest_host: str, dest_port: int, orig_host: str, orig_port: int) -> Any:
         if not self.world.forwarding:
             raise asyncssh.ChannelOpenError(asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED, "open failed")
-        return True
+        return forwarding.reach(asyncio.get_running_loop(), dest_host, dest_port)
 
 
 class Shell(asyncssh.SSHServerSession[bytes]):
