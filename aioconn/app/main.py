@@ -28,6 +28,7 @@ COMMANDS = {
     "serve": "hold sessions for scripts that are started again and again",
     "testbed": "check testbed files, and write them from inventories",
     "secret": "passwords that can stand in a testbed",
+    "bench": "measure the devices of a testbed",
     "platforms": "the operating systems whose command lines are known",
 }
 EPILOG = """\

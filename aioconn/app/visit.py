@@ -115,11 +115,11 @@ class Report:
                 {"command": output.command, "output": str(output), "elapsed": round(output.elapsed, 4)}
                 for output in self.outputs
             ],
-            "error": None if self.error is None else _error_as_json(self.error),
+            "error": None if self.error is None else error_as_json(self.error),
         }
 
 
-def _error_as_json(error: BaseException) -> dict[str, Any]:
+def error_as_json(error: BaseException) -> dict[str, Any]:
     if not isinstance(error, AioconnError):
         return {"type": type(error).__name__, "message": str(error), "phase": None, "path": None}
     message = error.message + (f" -> {error.hint}" if error.hint else "")
