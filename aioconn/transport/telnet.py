@@ -41,7 +41,7 @@ class TelnetStream(Stream):
     def __init__(
         self, receiver: Receiver, terminal: Terminal, *, device: str, path: str, keepalive: float = 0.0
     ) -> None:
-        self._receiver = receiver
+        self._receiver: Receiver | None = receiver  # let go of at the end: the two hold each other
         self._device = device
         self._path = path
         self._keepalive = keepalive
@@ -71,12 +71,15 @@ class TelnetStream(Stream):
         if plain is not data:
             self._answer()
             self._start_timer()
-        if plain:
+        if plain and self._receiver is not None:
             self._receiver.data_received(plain)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._stop_timer()
-        self._receiver.connection_lost(self._error or error)
+        self._lower = None
+        receiver, self._receiver = self._receiver, None
+        if receiver is not None:
+            receiver.connection_lost(self._error or error)
 
     def _answer(self) -> None:
         lower = self._lower

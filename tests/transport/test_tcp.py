@@ -157,6 +157,28 @@ async def test_the_end_is_told_although_the_peer_reads_nothing() -> None:
         served[0].transport.abort()
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_close_waits_for_no_peer_that_reads_nothing(
+    monkeypatch: pytest.MonkeyPatch, cancelled: bool
+) -> None:
+    """Two who close: each waits until it is over, and a cancellation of one is not the other's."""
+    monkeypatch.setattr("aioconn.transport.tcp.CLOSE_TIMEOUT", 5.0 if cancelled else 0.05)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        record = Record()
+        port = server.getsockname()[1]
+        stream = await open_tcp("127.0.0.1", port, record, device="r1", path="con", progress=Progress())
+        stream.write(b"x" * (1 << 24))
+        closing = [asyncio.create_task(stream.close()) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        assert not any(task.done() for task in closing)
+        if cancelled:
+            closing[0].cancel()
+        done, pending = await asyncio.wait(closing, timeout=2)
+        assert not pending
+        assert [task.cancelled() for task in closing] == [cancelled, False]
+        assert record.ends == [None]
+
+
 async def test_cancelled_at_every_turn_with_several_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     async def resolve(host: str, port: int, **_: object) -> list[str]:
         return ["127.0.0.2", "127.0.0.1"]

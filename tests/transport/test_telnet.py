@@ -403,6 +403,32 @@ async def test_a_host_that_asks_for_more() -> None:
     await server.wait_closed()
 
 
+@pytest.mark.parametrize("how", ["close", "abort", "lost"])
+async def test_nothing_is_left_to_the_collector(listen: Listen, how: str) -> None:
+    """Thousands of sessions that end are freed as they end."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(WILL + b"\x01" + b"hello")
+        if how != "lost":
+            await reader.read()
+
+    record = Record()
+    stream = await connect_telnet(await listen(talk), record, keepalive=30)
+    await record.sees(b"hello")
+    record_gone, stream_gone = weakref.ref(record), weakref.ref(stream)
+    gc.disable()
+    try:
+        if how == "close":
+            await asyncio.gather(stream.close(), stream.close())
+        elif how == "abort":
+            stream.abort()
+        await record.ended()
+        del record, stream
+        assert (record_gone(), stream_gone()) == (None, None)
+    finally:
+        gc.enable()
+
+
 async def test_pause_and_resume(listen: Listen) -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(100):
