@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from aioconn.collector import crowded
 from aioconn.errors import AioconnError, ConnectTimeout
 from aioconn.results import Result
 
@@ -61,12 +62,13 @@ async def fan_out(
     workers = [asyncio.create_task(worker()) for _ in range(min(limit, len(listed)))]
     alive = len(workers)
     try:
-        while alive:
-            result = await finished.get()
-            if result is None:
-                alive -= 1
-            else:
-                yield result
+        with crowded(len(listed)):
+            while alive:
+                result = await finished.get()
+                if result is None:
+                    alive -= 1
+                else:
+                    yield result
         for task in workers:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error

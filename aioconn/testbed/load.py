@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from typing import Any
 
+from aioconn.collector import paused
 from aioconn.credentials import Credentials
 from aioconn.errors import TestbedError
 from aioconn.testbed import keys
-from aioconn.testbed.collector import paused
 from aioconn.testbed.devices import DeviceReader, PlatformLookup
 from aioconn.testbed.expansion import Expansion
 from aioconn.testbed.extends import Extends

@@ -11,13 +11,13 @@ from types import MappingProxyType
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from aioconn.collector import crowded, paused
 from aioconn.declaration import Loader
 from aioconn.errors import AioconnError, Problem, UnknownDevice, nearest
 from aioconn.events import Listeners
 from aioconn.fanout import LIMIT, TIMEOUT
 from aioconn.residence import LoopKind
 from aioconn.results import Output, Result, Results
-from aioconn.testbed.collector import paused
 from aioconn.testbed.device import Device
 from aioconn.testbed.load import load_spec
 from aioconn.testbed.model import Server, TestbedSpec
@@ -218,15 +218,16 @@ class Testbed:
         cancelled: asyncio.CancelledError | None = None
         servers = list(self._gateways.values()) if devices is None else []
         for group in (inner, outer, servers):
-            tasks = {device.name: asyncio.ensure_future(device.disconnect_all()) for device in group}
-            while tasks:
-                try:
-                    await asyncio.wait(tasks.values())
-                    break
-                except asyncio.CancelledError as error:
-                    cancelled = error
-                    for task in tasks.values():
-                        task.cancel()
+            with crowded(len(group)):
+                tasks = {device.name: asyncio.ensure_future(device.disconnect_all()) for device in group}
+                while tasks:
+                    try:
+                        await asyncio.wait(tasks.values())
+                        break
+                    except asyncio.CancelledError as error:
+                        cancelled = error
+                        for task in tasks.values():
+                            task.cancel()
             for name, task in tasks.items():
                 failure = None if task.cancelled() else task.exception()
                 if name in results:  # no server was asked for
@@ -254,9 +255,10 @@ class Testbed:
                 left = timeout if end is None else min(timeout, end - time.monotonic())
                 results[device.name] = await _result_of(device, work, left)
 
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(limit, len(chosen))):
-                group.create_task(worker())
+        with crowded(len(chosen)):
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(limit, len(chosen))):
+                    group.create_task(worker())
         return Results({device.name: results[device.name] for device in chosen})
 
     def _chosen(self, names: Iterable[str] | None) -> list[Device]:

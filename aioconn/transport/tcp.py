@@ -214,7 +214,7 @@ class TcpStream(Stream, asyncio.Protocol):
         self._device = device
         self._path = path
         self._transport: asyncio.Transport | None = None
-        self._closers: list[asyncio.Future[None]] = []
+        self._closers: tuple[asyncio.Future[None], ...] = ()
         self._closing = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -267,7 +267,7 @@ class TcpStream(Stream, asyncio.Protocol):
         self._transport.close()
         loop = asyncio.get_running_loop()
         closer = loop.create_future()
-        self._closers.append(closer)
+        self._closers += (closer,)
         timer = loop.call_later(CLOSE_TIMEOUT, self.abort)  # which ends it as well
         try:
             await closer

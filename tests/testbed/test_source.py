@@ -11,8 +11,9 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from aioconn import collector
 from aioconn.errors import Problem, TestbedError
-from aioconn.testbed import builder, collector
+from aioconn.testbed import builder
 from aioconn.testbed.load import load_spec
 from aioconn.testbed.source import read_mapping, read_text
 from aioconn.testbed.tree import Items, Scalar, Table, join_key

@@ -173,7 +173,7 @@ async def test_close_waits_for_no_peer_that_reads_nothing(
         assert not any(task.done() for task in closing)
         if cancelled:
             closing[0].cancel()
-        done, pending = await asyncio.wait(closing, timeout=2)
+        _, pending = await asyncio.wait(closing, timeout=2)
         assert not pending
         assert [task.cancelled() for task in closing] == [cancelled, False]
         assert record.ends == [None]

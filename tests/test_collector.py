@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the collector of garbage need not look at while many devices are worked on."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+import aioconn
+from aioconn import collector
+from aioconn.lab import Lab
+
+pytestmark = pytest.mark.clock("jumping")
+
+
+@pytest.fixture(autouse=True)
+def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """As in a process in which nobody has set anything aside: the audit of each test has."""
+    monkeypatch.setattr(collector, "_CROWD", 3)
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+def test_as_long_as_somebody_works_on_many() -> None:
+    with collector.crowded(2):
+        assert not gc.get_freeze_count()
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(collector.crowded(3))
+        aside = gc.get_freeze_count()
+        assert aside > 1000
+        made = [[number] for number in range(1000)]
+        second.enter_context(collector.crowded(4))
+        assert gc.get_freeze_count() < aside + 500  # what is new may be garbage some day
+        first.close()
+        with collector.crowded(1):
+            assert gc.get_freeze_count() > 1000
+        assert gc.get_freeze_count() > 1000
+    assert not gc.get_freeze_count()
+    assert len(made) == 1000
+
+
+def test_what_somebody_else_set_aside_stays() -> None:
+    gc.freeze()
+    made = [[number] for number in range(1000)]
+    with collector.crowded(3):
+        assert any(one is made for one in gc.get_objects())  # which knows nothing of what is set aside
+    assert gc.get_freeze_count()
+
+
+async def fan_out(testbed: aioconn.Testbed, work: Callable[[], None]) -> None:
+    async def look(device: aioconn.Device) -> None:
+        work()
+
+    async for result in aioconn.fan_out(testbed, look):
+        result.unwrap()
+
+
+async def together(testbed: aioconn.Testbed, work: Callable[[], None]) -> None:
+    testbed.listeners.add(lambda event: work())
+    (await testbed.connect()).raise_for_errors()
+
+
+async def closing(testbed: aioconn.Testbed, work: Callable[[], None]) -> None:
+    (await testbed.connect(["r0", "r1"])).raise_for_errors()
+    testbed.listeners.add(lambda event: work())
+    (await testbed.disconnect()).raise_for_errors()
+
+
+@pytest.mark.parametrize("way", [fan_out, together, closing])
+async def test_testbeds_and_fan_outs(lab: Lab, way: Callable[..., Any]) -> None:
+    for number in range(3):
+        await lab.add(f"r{number}", protocols=("telnet",))
+    seen: set[bool] = set()
+    async with aioconn.load(lab.testbed()) as testbed:
+        await way(testbed, lambda: seen.add(gc.get_freeze_count() > 0))
+        assert seen == {True}
+        assert not gc.get_freeze_count()
