@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import asyncssh
 
@@ -15,6 +15,7 @@ from aioconn.credentials import Credential
 from aioconn.errors import AioconnError, Phase, SessionBroken
 from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.transport.base import Progress, Receiver, Stream, Terminal
+from aioconn.transport.outbox import Outbox
 from aioconn.transport.ssh_client import Answers, Client
 from aioconn.transport.ssh_errors import (
     authentication_error,
@@ -45,6 +46,7 @@ class SshLink:
         self._host = host
         self._port = port
         self._connection: asyncssh.SSHClientConnection | None = None
+        self._outbox: Outbox | None = None
         self._callbacks: list[Lost] = []
         self._openings: set[asyncio.Task[Any]] = set()
         self._lost = False
@@ -132,6 +134,7 @@ class SshLink:
             raise self._failure(error, client, carrier, connection, progress) from error
         finally:
             client.finish()
+        self._outbox = carrier.outbox
         carrier.forget()
         self._connection = connection
         if self._lost:
@@ -185,7 +188,7 @@ class SshLink:
         self, receiver: Receiver, terminal: Terminal, what: str, command: str | tuple[()] = ()
     ) -> Stream:
         """Without a command: what the OpenSSH configuration names, if it is asked, else a shell."""
-        stream = SessionStream(receiver, device=self.device, path=self.path)
+        stream = SessionStream(receiver, self._outbox, device=self.device, path=self.path)
         size = (terminal.columns, terminal.rows)
         opening = self._usable().create_session(
             lambda: stream, command, term_type=terminal.term, term_size=size, encoding=None
@@ -194,7 +197,7 @@ class SshLink:
 
     async def open_subsystem(self, name: str, receiver: Receiver) -> Stream:
         """A subsystem, such as `netconf`, without a pty. Raises as `open_shell` does."""
-        stream = SubsystemStream(receiver, device=self.device, path=self.path)
+        stream = SubsystemStream(receiver, self._outbox, device=self.device, path=self.path)
         opening = self._usable().create_session(
             lambda: stream, subsystem=name, request_pty=False, encoding=None
         )
@@ -205,7 +208,7 @@ class SshLink:
 
         Raises `HostUnreachable` when the jump host refuses or does not get there.
         """
-        stream = ForwardStream(receiver, device=self.device, path=self.path)
+        stream = ForwardStream(receiver, self._outbox, device=self.device, path=self.path)
         await self._forward(stream, host, port, device=self.device, path=self.path)
         return stream
 
@@ -337,6 +340,7 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
 
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
         self.greeting = b""
+        self.outbox: Outbox | None = None
         self._connection = connection
         self._transport: Any = None
         self._discarded = False
@@ -347,7 +351,8 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
         if self._discarded:
             chan.abort()
         else:
-            self._connection.connection_made(chan)
+            self.outbox = Outbox(asyncio.get_running_loop(), chan)
+            self._connection.connection_made(cast(asyncio.Transport, self.outbox))
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         if self._discarded:
@@ -367,7 +372,7 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
 
     def forget(self) -> None:
         self.greeting = b""
-        self._transport = None
+        self.outbox = self._transport = None
 
     def discard(self) -> None:
         """Free what was reached so far; a channel that opens later is aborted at once."""

@@ -12,6 +12,7 @@ import asyncssh
 
 from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.transport.base import Receiver, Stream
+from aioconn.transport.outbox import Outbox
 from aioconn.transport.ssh_errors import broken
 
 Channel = asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes]
@@ -20,8 +21,9 @@ Channel = asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes]
 class ChannelStream(Stream):
     """What a shell, a subsystem and a forwarded connection have in common."""
 
-    def __init__(self, receiver: Receiver, *, device: str, path: str) -> None:
+    def __init__(self, receiver: Receiver, outbox: Outbox | None, *, device: str, path: str) -> None:
         self._receiver: Receiver | None = receiver
+        self._outbox = outbox
         self._device = device
         self._path = path
         self._channel: Channel | None = None
@@ -58,9 +60,16 @@ class ChannelStream(Stream):
     # aioconn's stream
 
     def write(self, data: bytes) -> None:
-        if self._channel is not None:
-            with contextlib.suppress(OSError):  # it is closing, and its end will be told
-                self._channel.write(data)
+        channel, outbox = self._channel, self._outbox
+        if channel is None or outbox is None:
+            return
+        outbox.hold()
+        try:
+            channel.write(data)
+        except OSError:  # it is closing, and its end will be told
+            pass
+        finally:
+            outbox.flush()
 
     def pause_reading(self) -> None:
         if self._channel is not None:

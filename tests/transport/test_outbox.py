@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from aioconn.transport.outbox import Outbox
+
+pytestmark = pytest.mark.clock("jumping")
+
+
+class Wire:
+    """A transport that remembers."""
+
+    def __init__(self) -> None:
+        self.said: list[bytes | str] = []
+        self.broken = False
+
+    def write(self, data: bytes) -> None:
+        if self.broken:
+            raise BrokenPipeError("closing")
+        self.said.append(data)
+
+    def abort(self) -> None:
+        self.said.append("aborted")
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return {"peername": "there"}.get(name, default)
+
+
+@pytest.fixture
+async def wire() -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+async def outbox(wire: Wire) -> Outbox:
+    return Outbox(asyncio.get_running_loop(), wire)
+
+
+async def test_what_is_written_in_one_turn_leaves_in_one_piece(outbox: Outbox, wire: Wire) -> None:
+    outbox.write(b"a")
+    outbox.write(b"b")
+    assert wire.said == []
+    await asyncio.sleep(0)
+    assert wire.said == [b"ab"]
+    outbox.write(b"c")
+    await asyncio.sleep(0)
+    assert wire.said == [b"ab", b"c"]
+
+
+async def test_what_is_held_leaves_at_once_and_in_order(outbox: Outbox, wire: Wire) -> None:
+    outbox.write(b"a")
+    outbox.hold()
+    outbox.write(b"b")
+    outbox.flush()
+    assert wire.said == [b"ab"]
+    outbox.hold()
+    outbox.flush()
+    outbox.write(b"c")  # it is the end of the turn that sends again
+    await asyncio.sleep(0)
+    assert wire.said == [b"ab", b"c"]
+
+
+async def test_the_reason_leaves_before_the_end(outbox: Outbox, wire: Wire) -> None:
+    outbox.write(b"goodbye")
+    outbox.abort()
+    await asyncio.sleep(0)
+    assert wire.said == [b"goodbye", "aborted"]
+
+
+async def test_a_channel_that_is_closing_takes_no_more(outbox: Outbox, wire: Wire) -> None:
+    wire.broken = True
+    outbox.write(b"a")
+    await asyncio.sleep(0)  # nobody hears of it but its session, in time
+    wire.broken = False
+    outbox.write(b"b")
+    await asyncio.sleep(0)
+    assert wire.said == [b"b"]
+    assert (outbox.get_extra_info("peername"), outbox.get_extra_info("socket")) == ("there", None)
