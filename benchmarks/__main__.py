@@ -10,7 +10,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import clients, machine, readme, workloads
+from benchmarks import clients, machine, pages, workloads
 from benchmarks.report import Report
 from benchmarks.rounds import Measured, Rounds
 from benchmarks.servers import Servers
@@ -72,12 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def redraw(folder: Path) -> int:
-    """RESULTS.md and the plots of what was measured before, and README's table if that is the complete run's."""
+    """RESULTS.md and the plots of what was measured before; of the complete run also what other pages say of it."""
     report = Report.read(folder)
     report.write(folder)
     drawn = _draw(report, folder)
     if folder == _HERE:
-        readme.rewrite(report)
+        pages.rewrite(report)
     print(folder / "RESULTS.md")
     return int(not drawn)
 
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--redraw",
         action="store_true",
-        help="measure nothing: RESULTS.md, the plots and README's table again from RESULTS.json",
+        help="measure nothing: RESULTS.md, the plots and the tables of README and docs again from RESULTS.json",
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round, no peers: does it run?")
     parser.add_argument("--repeats", type=int, help="rounds, 3 by default")

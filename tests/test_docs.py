@@ -100,6 +100,18 @@ async def run_all(file: str, **names: Any) -> None:
         names.update(await names["run"]())
 
 
+async def test_the_lines_about_performance(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    await lab.add("r1", personality="arista_eos")
+    await lab.add("r2")
+    async with aioconn.load(lab.testbed()) as testbed:
+        await run_all("performance.md", r1=testbed["r1"], testbed=testbed, aioconn=aioconn, asyncio=asyncio)
+    printed = capsys.readouterr().out.splitlines()
+    phases = dict.fromkeys(line.partition(":")[0] for line in printed if line.endswith(" ms"))
+    assert list(phases) == ["tcp", "kex", "auth", "shell", "prompt"]
+    assert sum("characters in" in line for line in printed) == 1
+    assert sorted(line.split()[0] for line in printed if line.endswith(" ok")) == ["r1", "r2"]
+
+
 async def test_the_lines_about_rest(lab: Lab) -> None:
     await lab.add("r1", personality="cisco_nxos", protocols=("http",))
     entry = lab.testbed()["devices"]["r1"]

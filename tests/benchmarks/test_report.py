@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from benchmarks import readme, workloads
+from benchmarks import pages, workloads
+from benchmarks.blocks import block, put
 from benchmarks.goals import Goal, judge
 from benchmarks.report import Report
 from benchmarks.rounds import Measured
@@ -72,13 +74,14 @@ def test_goals_are_about_what_is_measured() -> None:
             assert any(re.search(goal.cases, title) for title in titles), (name, goal.words)
 
 
-def test_the_readme_says_what_was_measured(tmp_path: Path) -> None:
-    report = Report.read(HERE)
-    assert readme.block(report) in readme.README.read_text(encoding="utf-8")
-    page = tmp_path / "README.md"
-    page.write_text(f"before\n{readme.BEGIN}\nold\n{readme.END}\nafter\n", encoding="utf-8")
-    readme.rewrite(report, page)
-    assert page.read_text(encoding="utf-8") == f"before\n{readme.block(report)}\nafter\n"
+@pytest.mark.parametrize(("path", "name", "lines"), pages.PARTS)
+def test_pages_say_what_was_measured(path: Path, name: str, lines: Any, tmp_path: Path) -> None:
+    found = lines(Report.read(HERE))
+    assert block(name, found) in path.read_text(encoding="utf-8")
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{block(name, ['old'])}\nafter\n", encoding="utf-8")
+    put(page, name, found)
+    assert page.read_text(encoding="utf-8") == f"before\n{block(name, found)}\nafter\n"
 
 
 def test_what_is_read_is_written_again_as_it_was(tmp_path: Path) -> None:
