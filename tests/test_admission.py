@@ -68,7 +68,8 @@ async def test_a_limit_that_nobody_told_us_of_is_learned(lab: Lab, load: Any) ->
     """Pools and an alias on a device that refuses the fourth session, by channel and by a text on the line."""
     for protocol, refusal in (("ssh", "channel"), ("ssh", "text"), ("telnet", "text")):
         name = f"r{len(lab.devices)}"
-        faults = Faults(vty_limit=3, vty_refusal=refusal)
+        # commands that take longer than a login, so that the pools want all of their sessions
+        faults = Faults(vty_limit=3, vty_refusal=refusal, latency=0.05)
         served = await lab.add(name, protocols=(protocol,), faults=faults)
         device = load()[name]
         learned: list[int | None] = []
