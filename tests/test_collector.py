@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -27,6 +28,7 @@ def thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def test_as_long_as_somebody_works_on_many() -> None:
+    threshold = gc.get_threshold()
     with collector.crowded(2):
         assert not gc.get_freeze_count()
     with ExitStack() as first, ExitStack() as second:
@@ -40,7 +42,9 @@ def test_as_long_as_somebody_works_on_many() -> None:
         with collector.crowded(1):
             assert gc.get_freeze_count() > 1000
         assert gc.get_freeze_count() > 1000
+        assert gc.get_threshold() == (50_000, *threshold[1:])
     assert not gc.get_freeze_count()
+    assert gc.get_threshold() == threshold
     assert len(made) == 1000
 
 
@@ -50,6 +54,26 @@ def test_what_somebody_else_set_aside_stays() -> None:
     with collector.crowded(3):
         assert any(one is made for one in gc.get_objects())  # which knows nothing of what is set aside
     assert gc.get_freeze_count()
+    gc.unfreeze()
+    gc.disable()
+    try:
+        with collector.crowded(3):
+            assert not gc.get_freeze_count()
+    finally:
+        gc.enable()
+
+
+def test_young_garbage_is_not_set_aside() -> None:
+    class Pair:
+        other: Pair | None = None
+
+    one = Pair()
+    one.other = Pair()
+    one.other.other = one
+    gone = weakref.ref(one)
+    del one
+    with collector.crowded(3):
+        assert gone() is None
 
 
 async def fan_out(testbed: aioconn.Testbed, work: Callable[[], None]) -> None:
