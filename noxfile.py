@@ -126,9 +126,9 @@ def install(session: nox.Session, *groups: str) -> None:
 
 @nox.session(python=PYTHONS)
 def tests(session: nox.Session) -> None:
-    """The tests, on each Python found here. Arguments go to pytest."""
+    """The tests, on each Python found here, a worker for each core. Arguments go to pytest: `-n 0` is one process."""
     install(session, "test")
-    session.run("pytest", *session.posargs)
+    session.run("pytest", "-n", "logical", "--maxprocesses", "8", "--dist", "loadfile", *session.posargs)
 
 
 @nox.session

@@ -140,6 +140,13 @@ def daemons(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Daemons
         yield found
 
 
+@pytest.fixture
+def runtime() -> Iterator[Path]:
+    """A private folder for sockets. The names of pytest's own folders can be too long for them."""
+    with tempfile.TemporaryDirectory(prefix="ac") as folder:
+        yield Path(folder)
+
+
 Aioconn = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import aioconn
+from aioconn import breaker
 from aioconn.lab import Faults, Lab, LabDevice
 
 Pair = tuple[aioconn.Device, LabDevice]
@@ -36,6 +37,12 @@ async def pair(lab: Lab) -> AsyncIterator[Callable[..., Awaitable[Pair]]]:
     yield make
     for testbed in testbeds:
         await testbed.disconnect()
+
+
+@pytest.fixture
+def short_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For recovery in loops whose clock cannot jump: those of threads, and those that share their time with gRPC."""
+    monkeypatch.setattr(breaker, "BACKOFF_BASE", 0.1)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.programs
+
 CONFTEST = Path(__file__).with_name("conftest.py")
 CONFIG = CONFTEST.parents[1] / "pyproject.toml"
 

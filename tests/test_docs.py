@@ -168,7 +168,8 @@ async def test_the_lines_about_netconf(lab: Lab, tmp_path: Path) -> None:
     assert (tmp_path / "config.xml").read_text().endswith("</rpc-reply>")
 
 
-def test_the_lines_for_legacy_scripts(tmp_path: Path) -> None:
+@pytest.mark.programs
+def test_the_lines_for_legacy_scripts(tmp_path: Path, runtime: Path) -> None:
     """Whole scripts as such, the others on a device that one of them has connected."""
     with LabThread(tmp_path) as lab:
         lab.add_many(["r1", "r2"])
@@ -177,7 +178,9 @@ def test_the_lines_for_legacy_scripts(tmp_path: Path) -> None:
         scripts = [block for block in shown if "import" in block and "aioconn.sync" in block]
         assert [len(scripts), len(shown)] == [6, 8]
         for number, script in enumerate(scripts):
-            run_script(tmp_path / f"script{number}.py", on_loopback(script, lab.testbed()["devices"]["r1"]))
+            run_script(
+                tmp_path / f"script{number}.py", on_loopback(script, lab.testbed()["devices"]["r1"]), runtime
+            )
             assert lab.wait_for(lambda: lab.sessions == 0)
         with aioconn.sync.load(tmp_path / "testbed.yaml") as testbed:
             testbed["r1"].connect()
@@ -197,9 +200,15 @@ def on_loopback(script: str, served: dict[str, Any]) -> str:
     )
 
 
-def run_script(file: Path, text: str) -> None:
+def run_script(file: Path, text: str, runtime: Path) -> None:
     file.write_text(text, encoding="utf-8")
-    environment = {"PYTHONPATH": str(ROOT), "HOME": str(file.parent), "PATH": "", "TMPDIR": str(file.parent)}
+    environment = {
+        "PYTHONPATH": str(ROOT),
+        "HOME": str(file.parent),
+        "PATH": "",
+        "TMPDIR": str(file.parent),
+        "XDG_RUNTIME_DIR": str(runtime),
+    }
     done = subprocess.run(
         [sys.executable, str(file)],
         cwd=file.parent,

@@ -53,7 +53,10 @@ def test_coming_from_unicon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert printed[-3:] == ["r1", "admin", "privileged"]
 
 
-def test_coming_from_netmiko(tmp_path: Path, templates: None, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.programs
+def test_coming_from_netmiko(
+    tmp_path: Path, runtime: Path, templates: None, capsys: pytest.CaptureFixture[str]
+) -> None:
     with LabThread(tmp_path) as lab, served(lab, tmp_path) as testbed:
         shown = blocks(ROOT / "docs" / "coming-from-netmiko.md", "python")
         scripts = [block for block in shown if "aioconn.sync" in block]
@@ -61,7 +64,7 @@ def test_coming_from_netmiko(tmp_path: Path, templates: None, capsys: pytest.Cap
         entry = lab.testbed()["devices"]["r1"]
         for number, script in enumerate(scripts):
             script = script.replace('enable_password="..."', 'enable_password="s3cret-Enable"')
-            run_script(tmp_path / f"script{number}.py", on_loopback(script, entry))
+            run_script(tmp_path / f"script{number}.py", on_loopback(script, entry), runtime)
         uplinks = tmp_path / "uplinks.cfg"
         uplinks.write_text("interface Loopback0\n description from-a-file\n")
         names: dict[str, Any] = {"r1": testbed["r1"]}

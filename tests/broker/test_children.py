@@ -21,7 +21,10 @@ from tests.broker.conftest import Shared
 from tests.forking import ENOUGH, Child, in_child, links
 from tests.lab_thread import LabThread
 
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
+]
 
 
 @pytest.fixture

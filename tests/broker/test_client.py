@@ -512,14 +512,14 @@ class TestBadWires:
         assert client.statistics()["wires"] == 0
 
     def test_silence(self, scripted: Scripted, client: RemoteEstate, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(wire_module, "SILENCE", 1.0)
+        monkeypatch.setattr(wire_module, "SILENCE", 0.5)
         pause = threading.Event()
 
         def slow_once(sock: socket.socket, inbox: Inbox) -> None:
             asked = frames(sock, inbox)
             next(asked)
             for _ in range(5):
-                pause.wait(0.25)
+                pause.wait(0.125)
                 sock.sendall(encode(Alive()))
             sock.sendall(encode(Value("late")))
             next(asked)

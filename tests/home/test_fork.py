@@ -31,7 +31,10 @@ from tests.forking import ENOUGH, Child, links
 from tests.lab_thread import LabThread
 from tests.transport.conftest import Record
 
-pytestmark = pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks into /proc")
+pytestmark = [
+    pytest.mark.programs,
+    pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks into /proc"),
+]
 
 COMMANDS = ("show version", "show running-config", "show ip route")
 

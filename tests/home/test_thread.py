@@ -248,8 +248,7 @@ class TestStop:
         assert all("was destroyed but it is pending" in text for text in audit.seen)
         audit.seen.clear()
 
-    async def test_a_generator_that_does_not_close_is_left(self, make: Make, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(thread_module, "TIDYING", 0.05)
+    async def test_a_generator_that_does_not_close_is_left(self, make: Make):
         thread = make("r1")
         kept: list[Any] = []
 
@@ -264,10 +263,10 @@ class TestStop:
             await anext(kept[0])
 
         await carry(thread.loop, litter)
-        assert await on_time(asyncio.to_thread(thread.stop))
+        thread.halt(tidying=0.05)
+        assert await on_time(asyncio.to_thread(thread.join, ENOUGH))
 
-    async def test_an_executor_that_does_not_end_is_left(self, make: Make, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(thread_module, "TIDYING", 0.05)
+    async def test_an_executor_that_does_not_end_is_left(self, make: Make):
         thread = make("r1")
         begun, may_end = threading.Event(), threading.Event()
 
@@ -280,13 +279,13 @@ class TestStop:
 
         call = asyncio.create_task(carry(thread.loop, block))
         await heard(begun)
-        assert await on_time(asyncio.to_thread(thread.stop))
+        thread.halt(tidying=0.05)
+        assert await on_time(asyncio.to_thread(thread.join, ENOUGH))
         with pytest.raises(SessionClosed):
             await call
         may_end.set()
 
-    async def test_what_the_executor_does_is_waited_for(self, make: Make, monkeypatch: pytest.MonkeyPatch):
-        monkeypatch.setattr(thread_module, "TIDYING", ENOUGH)
+    async def test_what_the_executor_does_is_waited_for(self, make: Make):
         thread = make("r1")
         begun, ended = threading.Event(), threading.Event()
 
@@ -297,7 +296,8 @@ class TestStop:
 
         call = asyncio.create_task(carry(thread.loop, asyncio.to_thread, work))
         await heard(begun)
-        assert await on_time(asyncio.to_thread(thread.stop))
+        thread.halt(tidying=ENOUGH)
+        assert await on_time(asyncio.to_thread(thread.join, ENOUGH))
         assert ended.is_set()
         with pytest.raises(SessionClosed):
             await call

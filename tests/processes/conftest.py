@@ -28,11 +28,11 @@ def lab(tmp_path: Path) -> Iterator[LabThread]:
 class Parent:
     """A process that runs a module of this folder, or a script, on the lab's testbed."""
 
-    def __init__(self, folder: Path, arguments: list[str]) -> None:
+    def __init__(self, folder: Path, runtime: Path, arguments: list[str]) -> None:
         self.complaints = folder / "complaints"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment["PYTHONPATH"] = str(ROOT)
-        environment["HOME"] = environment["XDG_RUNTIME_DIR"] = str(folder)
+        environment["HOME"], environment["XDG_RUNTIME_DIR"] = str(folder), str(runtime)
         environment["XDG_STATE_HOME"] = str(folder / "state")
         # since Python 3.12 a process with threads is warned of forking, which is what it is here for
         options = ["-W", "error", "-W", "ignore::DeprecationWarning"]
@@ -83,13 +83,13 @@ class Parent:
 
 
 @pytest.fixture
-def parent(tmp_path: Path) -> Iterator[Callable[..., Parent]]:
+def parent(tmp_path: Path, runtime: Path) -> Iterator[Callable[..., Parent]]:
     """`parent("kills", testbed, complaints, ...)`: the module of this folder, or the file, as a process."""
     started: list[Parent] = []
 
     def start(program: str | Path, *arguments: object) -> Parent:
         what = [str(program)] if isinstance(program, Path) else ["-m", f"tests.processes.{program}"]
-        started.append(Parent(tmp_path, [*what, *map(str, arguments)]))
+        started.append(Parent(tmp_path, runtime, [*what, *map(str, arguments)]))
         return started[-1]
 
     yield start

@@ -14,7 +14,7 @@ from tests.processes.answers import CALLS, SESSIONS
 @pytest.mark.parametrize(
     "how",
     [
-        "fork",
+        pytest.param("fork", marks=pytest.mark.programs),
         pytest.param("forkserver", marks=pytest.mark.processes),
         pytest.param("spawn", marks=pytest.mark.processes),
     ],

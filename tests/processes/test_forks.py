@@ -38,6 +38,7 @@ def fork(lab: LabThread, parent: Callable[..., Any], seconds: float, timeout: fl
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.programs
 def test_a_few_forks(lab: LabThread, parent: Callable[..., Any]) -> None:
     fork(lab, parent, 0.5, timeout=100)
 

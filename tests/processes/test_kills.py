@@ -50,6 +50,7 @@ def add(lab: LabThread, name: str, protocol: str) -> None:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.programs
 def test_a_few_kills(lab: LabThread, parent: Callable[..., Any]) -> None:
     kill(lab, parent, 12, timeout=100)
 

@@ -17,6 +17,7 @@ HEARD = 1.0
 """Seconds in which children hear of the death of their parent."""
 
 
+@pytest.mark.programs
 @pytest.mark.timeout(120)
 def test_children_hear_of_the_death_of_their_parent(lab: LabThread, parent: Callable[..., Any]) -> None:
     lab.add("r1", personality="linux", protocols=("ssh",))

@@ -15,7 +15,7 @@ from aioconn.lab import Faults, Lab
 pytestmark = pytest.mark.clock("jumping")
 
 PASSWORD = "Pa55-of-the-lab"
-COMMANDS = {f"show number {number}": f"the number is {number}" for number in range(NUMBERS)}
+COMMANDS = {f"show number {number}": f"the number is {number}\n" for number in range(NUMBERS)}
 
 
 class CommandLine(Conformance):

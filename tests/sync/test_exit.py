@@ -56,11 +56,11 @@ assert "Version" in r1.execute("show version")
 class Script:
     """A process that runs a script on the lab's testbed; it prints "ready" before it comes to its end."""
 
-    def __init__(self, lab: LabThread, *text: str, first: str = "") -> None:
+    def __init__(self, lab: LabThread, runtime: Path, *text: str, first: str = "") -> None:
         self.lab = lab
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
         environment["PYTHONPATH"] = str(ROOT)
-        environment["XDG_RUNTIME_DIR"] = environment["HOME"] = str(lab.file.parent)
+        environment["HOME"], environment["XDG_RUNTIME_DIR"] = str(lab.file.parent), str(runtime)
         script = lab.file.with_name("script.py")
         script.write_text(
             BEGINNING.replace("import atexit", f"{first}\nimport atexit")
@@ -116,11 +116,11 @@ class Script:
 
 
 @pytest.fixture
-def run(lab: LabThread) -> Iterator[Callable[..., Script]]:
+def run(lab: LabThread, runtime: Path) -> Iterator[Callable[..., Script]]:
     scripts: list[Script] = []
 
     def run(*text: str, first: str = "") -> Script:
-        scripts.append(Script(lab, *text, first=first))
+        scripts.append(Script(lab, runtime, *text, first=first))
         return scripts[-1]
 
     yield run

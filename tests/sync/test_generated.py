@@ -19,6 +19,7 @@ def test_the_words_are_up_to_date() -> None:
     assert facade.TARGET.read_text(encoding="utf-8") == facade.generate(), "run `python tools/facade.py`"
 
 
+@pytest.mark.programs
 def test_it_says_so_by_its_exit_code() -> None:
     command = [sys.executable, str(ROOT / "tools" / "facade.py"), "--check"]
     assert subprocess.run(command, check=False).returncode == 0

@@ -178,6 +178,7 @@ def test_an_interrupted_wait_takes_nothing(pool: CliPool, lab: LabThread) -> Non
     assert lab.wait_for(lambda: pool.statistics()["idle"] == 2)
 
 
+@pytest.mark.usefixtures("short_backoff")
 def test_a_session_that_dies_is_replaced(pool: CliPool, lab: LabThread) -> None:
     lab["r1"].faults = Faults(reset_after=10)
     with pytest.raises(Exception, match="r1"):

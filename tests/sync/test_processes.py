@@ -38,8 +38,11 @@ from tests.sync.greeter import Greeter, serving
 
 ENOUGH = 20.0
 
-# Since Python 3.12 a process with threads is warned of forking.
-pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+pytestmark = [
+    pytest.mark.programs,
+    # Since Python 3.12 a process with threads is warned of forking.
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -201,6 +201,7 @@ with load("lab.yaml") as testbed:
 """
 
 
+@pytest.mark.programs
 def test_what_a_type_checker_sees(tmp_path: Path) -> None:
     if shutil.which("pyright", path=str(Path(sys.executable).parent)) is None:
         pytest.skip("pyright is not installed in this environment")

@@ -114,6 +114,7 @@ for number in range(40):
 """
 
 
+@pytest.mark.programs
 def test_many_processes_write_at_once(store: Path) -> None:
     commands = [[sys.executable, "-c", REMEMBER_MANY, str(store), str(name)] for name in range(3)]
     processes = [subprocess.Popen(command) for command in commands]
