@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -66,17 +67,10 @@ class Call:
 
     def replace(self, *, args: Iterable[Any] | None = None, kwargs: Mapping[str, Any] | None = None) -> Call:
         """The same call with other arguments, for `proceed`."""
-        return Call(
-            service=self.service,
+        return dataclasses.replace(
+            self,
             args=self.args if args is None else tuple(args),
             kwargs=self.kwargs if kwargs is None else MappingProxyType(dict(kwargs)),
-            connection=self.connection,
-            device=self.device,
-            alias=self.alias,
-            via=self.via,
-            begun=self.begun,
-            until=self.until,
-            clock=self.clock,
         )
 
     def __repr__(self) -> str:
