@@ -59,9 +59,8 @@ class HttpClient(Client[aiohttp.ClientResponse]):
         path: str,
         progress: Progress,
     ) -> None:
-        super().__init__(options, device=device, path=path)
+        super().__init__(options, device=device, path=path, progress=progress)
         self._base = base
-        self._progress = progress
         proxy = self._proxy
         self._asked = proxy if proxy is not None and not proxy.socks else None  # by the library
         self._tls: ssl.SSLContext | bool = (

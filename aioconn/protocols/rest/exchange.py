@@ -12,6 +12,7 @@ from aioconn.protocols.rest.options import RestOptions
 from aioconn.protocols.rest.proxy import Proxy
 from aioconn.protocols.rest.requests import Request
 from aioconn.protocols.rest.response import Response
+from aioconn.transport.base import Progress
 
 LEFT_ALONE = 64 * 1024  # bytes of an answer that nobody wants, and that are read for the connection's sake
 
@@ -50,8 +51,9 @@ A = TypeVar("A", bound=Answer)
 class Client(ABC, Generic[A]):
     """For one session, and for one request at a time, beside those of `start` that go on."""
 
-    def __init__(self, options: RestOptions, *, device: str, path: str) -> None:
+    def __init__(self, options: RestOptions, *, device: str, path: str, progress: Progress) -> None:
         self._options = options
+        self._progress = progress
         self._where: dict[str, Any] = {"device": device, "path": path}
         self.ended = False
 

@@ -68,14 +68,13 @@ class Http2Client(Client[Stream]):
         path: str,
         progress: Progress,
     ) -> None:
-        super().__init__(options, device=device, path=path)
+        super().__init__(options, device=device, path=path, progress=progress)
         proxy = self._proxy
         if base.scheme != "https":
             raise InvalidOption("http2 goes over TLS, and this is http", **self._where, hint="use https")
         if proxy is not None and not proxy.socks:
             raise InvalidOption("http2 goes through no HTTP proxy", **self._where, hint="use a SOCKS proxy")
         self._host, self._port = base.host, base.port
-        self._progress = progress
         self._tls = context_for(options, device=device, path=path, protocols=(NAME,))
         self._carrier = Carrier(
             link, proxy, device=device, path=path, keepalive=options.keepalive, progress=progress
