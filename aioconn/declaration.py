@@ -53,7 +53,7 @@ class Loader:
         declaration = self.declaration
         step = "cannot be imported"
         try:
-            found = _imported(declaration.place)
+            found = imported(declaration.place)
             step = "cannot be used"
             if not (hasattr(found, "applies") and hasattr(found, "call")) and not declaration.trusted:
                 raise UsageError("it is no wrapper", hint="a class with applies() and call()")
@@ -81,8 +81,9 @@ class Loader:
         )
 
 
-def _imported(place: str) -> Any:
-    """`package.module.Class` or `package.module:Class`."""
+def imported(place: str) -> Any:
+    """What `package.module.name` or `package.module:name` stands for. Raises ImportError, AttributeError, and whatever
+    the module raises."""
     module, _, name = place.partition(":") if ":" in place else place.rpartition(".")
     if not module or not name:
         raise ImportError("no dotted path, such as package.module.Class")

@@ -4,11 +4,11 @@
 from __future__ import annotations
 
 import functools
-import importlib
 from importlib.metadata import entry_points
 from typing import Any
 
 from aioconn.connection import BaseConnection
+from aioconn.declaration import imported
 from aioconn.errors import MissingDependency, UnknownClass, nearest
 
 GROUP = "aioconn.connections"
@@ -73,14 +73,8 @@ def class_for(
 
 
 def _load(place: str, *, device: str, path: str) -> type[BaseConnection[Any]]:
-    """Import `package.module.Class` or `package.module:Class`."""
-    module_name, _, class_name = place.partition(":") if ":" in place else place.rpartition(".")
-    if not module_name or not class_name:
-        raise UnknownClass(
-            f"class {place!r} is no dotted path", device=device, path=path, hint="write package.module.Class"
-        )
     try:
-        found: Any = getattr(importlib.import_module(module_name), class_name)
+        found = imported(place)
     except MissingDependency:
         raise
     except Exception as error:

@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import getpass
-import importlib
 import itertools
 import os
 import re
@@ -13,6 +12,7 @@ from collections.abc import Collection
 from typing import Any, Protocol
 
 from aioconn.credentials import Secret
+from aioconn.declaration import imported
 from aioconn.errors import AioconnError, MissingValue
 from aioconn.home.locks import Lock
 from aioconn.testbed.tree import Scalar
@@ -192,15 +192,13 @@ class Piece:
 
     def _called(self, asker: Asker) -> Any:
         found = _CALL.fullmatch(self.body.strip())
-        module, _, name = self.callee.rpartition(".")
-        if found is None or not module:
+        if found is None or not self.callee.rpartition(".")[0]:
             raise asker.missing("%CALLABLE{} takes package.module.function, with or without (arguments)")
         if not self.allowed:
             raise asker.missing(*refused(self.callee))
         arguments = [word.strip() for word in (found[2] or "").split(",")]
         try:
-            function = getattr(importlib.import_module(module), name)
-            return function(*([] if arguments == [""] else arguments))
+            return imported(self.callee)(*([] if arguments == [""] else arguments))
         except AioconnError:
             raise
         except Exception as error:
