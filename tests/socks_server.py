@@ -4,64 +4,37 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ipaddress
-from collections.abc import AsyncIterator
-from typing import Any
+
+from tests.relay import Relay, both_ways
 
 
-class SocksServer:
+class SocksServer(Relay):
     """`asked` are the targets that it was asked for, as texts. Every name is this machine, and so is every address."""
 
     def __init__(self, *, login: tuple[str, str] | None = None) -> None:
+        super().__init__()
         self.login = login
         self.asked: list[tuple[str, int]] = []
-        self.connections = 0
         self.reply = 0
         """What it answers to a request: another number than 0 refuses it."""
         self.hangs: str | None = None
         """Where it says nothing any more: `hello`, `login` or `target`."""
         self.says: bytes | None = None
         """What it says to everybody who comes, before it closes."""
-        self.port = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[SocksServer]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def url(self, scheme: str = "socks5", login: str = "") -> str:
         return f"{scheme}://{login}{'@' if login else ''}127.0.0.1:{self.port}"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        self.connections += 1
-        try:
-            if self.says is not None:
-                writer.write(self.says)
-                await writer.drain()
-                return
-            await self._talk(reader, writer)
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
 
     async def _hang(self, where: str) -> None:
         if self.hangs == where:
             await asyncio.Event().wait()
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.says is not None:
+            writer.write(self.says)
+            await writer.drain()
+            return
         await self._hang("hello")
         version = (await reader.readexactly(1))[0]
         if version == 4:
@@ -82,7 +55,7 @@ class SocksServer:
         back, there = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(grant)
-            await asyncio.gather(_copy(reader, there), _copy(back, writer))
+            await both_ways(reader, writer, back, there)
         finally:
             there.close()
 
@@ -120,11 +93,3 @@ class SocksServer:
         else:
             host = str(ipaddress.ip_address(await reader.readexactly(4 if kind == 1 else 16)))
         return host, int.from_bytes(await reader.readexactly(2))
-
-
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
-            writer.write(data)
-            await writer.drain()
-    writer.close()

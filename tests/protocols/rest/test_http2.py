@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -31,8 +29,6 @@ from aioconn.lab import Lab, authority
 from aioconn.protocols.rest import http2_link
 from tests.http2_front import SETTINGS, Http2Front, Liar, frame, goaway, tls
 from tests.socks_server import SocksServer
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -287,25 +283,6 @@ async def test_where_it_does_not_go(reach: Any) -> None:
         await reach(scheme="http")
     with pytest.raises(InvalidOption, match="no HTTP proxy"):
         await reach(http_proxy="http://127.0.0.1:1")
-
-
-def test_without_its_library() -> None:
-    script = """
-import asyncio, sys
-import aioconn
-sys.modules["h2"] = None
-path = {"protocol": "https", "ip": "192.0.2.1", "http2": True}
-device = aioconn.Device("r1", connections={"a": path})
-try:
-    asyncio.run(device.connect())
-except aioconn.errors.MissingDependency as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    assert "pip install 'aioconn[http2]'" in done.stdout
 
 
 # ---------------------------------------------------------------------- what nobody should send

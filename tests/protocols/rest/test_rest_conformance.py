@@ -25,6 +25,14 @@ TOKEN: Mapping[str, Any] = {
 }
 
 
+ECHO: Mapping[str, Any] = {
+    "ask": lambda session, number: session.get(f"/api/echo/{number}"),
+    "read": lambda answer: answer.json()["number"],
+    "hang": lambda session, timeout: session.get("/api/never", timeout=timeout),
+}
+"""What a subject is asked."""
+
+
 class Rest(Conformance):
     protocol: ClassVar[str] = "http"
     keys: ClassVar[Mapping[str, Any]] = {}
@@ -40,9 +48,7 @@ class Rest(Conformance):
             entry = {**described, "connections": {"rest": {**described["connections"]["rest"], **self.keys}}}
             yield Subject(
                 entry=entry,
-                ask=lambda session, number: session.get(f"/api/echo/{number}"),
-                read=lambda answer: answer.json()["number"],
-                hang=lambda session, timeout: session.get("/api/never", timeout=timeout),
+                **ECHO,
                 cut=served.cut,
                 live=lambda: server.sessions,
                 secret=PASSWORD,
@@ -92,9 +98,7 @@ class TestHttp2(Conformance):
                 entry = {**described, "connections": {"rest": path}}
                 yield Subject(
                     entry=entry,
-                    ask=lambda session, number: session.get(f"/api/echo/{number}"),
-                    read=lambda answer: answer.json()["number"],
-                    hang=lambda session, timeout: session.get("/api/never", timeout=timeout),
+                    **ECHO,
                     cut=front.cut,
                     live=lambda: len(front.connections),
                     secret=PASSWORD,
@@ -123,9 +127,7 @@ class TestThroughSocks(Conformance):
                 denied = {**path, "http_proxy": socks.url(login="me:wrong-password")}
                 yield Subject(
                     entry={**described, "connections": {"rest": path}},
-                    ask=lambda session, number: session.get(f"/api/echo/{number}"),
-                    read=lambda answer: answer.json()["number"],
-                    hang=lambda session, timeout: session.get("/api/never", timeout=timeout),
+                    **ECHO,
                     cut=served.cut,
                     live=lambda: server.sessions,
                     secret=PASSWORD,
@@ -143,7 +145,7 @@ class Commands(Conformance):
     @contextlib.asynccontextmanager
     async def subject(self) -> AsyncIterator[Subject]:
         async with Lab() as lab:
-            commands = {f"show number {number}": f"the number is {number}" for number in range(NUMBERS)}
+            commands = {f"show number {number}": f"the number is {number}\n" for number in range(NUMBERS)}
             served = await lab.add(
                 "r1",
                 protocols=("http",),

@@ -4,8 +4,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -275,22 +273,3 @@ async def test_a_url_that_is_asked_for_late(
     assert (await rest.get("/api/echo/1")).ok
     assert socks.asked
     await device.destroy_all()
-
-
-def test_without_its_library() -> None:
-    script = """
-import asyncio, sys
-import aioconn
-sys.modules["python_socks"] = None
-path = {"protocol": "http", "ip": "192.0.2.1", "http_proxy": "socks5://127.0.0.1:1"}
-device = aioconn.Device("r1", connections={"a": path})
-try:
-    asyncio.run(device.connect())
-except aioconn.errors.MissingDependency as error:
-    print(error)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr
-    assert "pip install 'aioconn[socks]'" in done.stdout

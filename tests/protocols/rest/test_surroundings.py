@@ -4,12 +4,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import multiprocessing
 import multiprocessing.resource_tracker
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +20,20 @@ from aioconn.broker import estate
 from aioconn.errors import HostUnreachable, InvalidOption
 from aioconn.lab import Lab
 from tests.lab_thread import LabThread
+from tests.relay import Relay, both_ways
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-class Proxy:
+class Proxy(Relay):
     """Passes on whole URLs, and tunnels by CONNECT; `asked` are the first lines of what it was asked."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.asked: list[str] = []
         self.refuses = False
-        self._tasks: set[asyncio.Task[Any]] = set()
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        try:
-            await self._pass_on(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
-        finally:
-            writer.close()
-
-    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         first, _, rest = head.partition(b"\r\n")
         self.asked.append(first.decode())
@@ -70,21 +50,14 @@ class Proxy:
                 writer.write(b"HTTP/1.1 200 Yes\r\n\r\n")
             else:  # the requests that follow bear whole URLs: devices take them (RFC 9112, section 3.2.2)
                 there.write(f"{method} /{place[2]} HTTP/1.1\r\n".encode() + rest)
-            await asyncio.gather(_copy(reader, there), _copy(back, writer))
+            await both_ways(reader, writer, back, there)
         finally:
             there.close()
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    while data := await reader.read(65536):
-        writer.write(data)
-        await writer.drain()
-    writer.close()
-
-
 async def test_through_an_http_proxy(lab: Lab) -> None:
-    proxy = Proxy()
-    async with proxy.listening() as url:
+    async with Proxy().listening() as proxy:
+        url = f"http://127.0.0.1:{proxy.port}"
         for protocol, begins in (("http", "GET http://127.0.0.1:"), ("https", "CONNECT 127.0.0.1:")):
             await lab.add(protocol, protocols=(protocol,))
             device = through(lab, protocol, url)
@@ -106,14 +79,22 @@ def through(lab: Lab, name: str, proxy: str) -> aioconn.Device:
     return aioconn.Device(name, **entry)
 
 
-@pytest.mark.parametrize(("library", "protocol"), [("aiohttp", "https"), ("lxml", "restconf")])
-def test_what_is_missing_is_said_with_its_remedy(library: str, protocol: str) -> None:
+@pytest.mark.parametrize(
+    ("library", "path", "extra"),
+    [
+        ("aiohttp", {"protocol": "https"}, "rest"),
+        ("lxml", {"protocol": "restconf"}, "rest"),
+        ("h2", {"protocol": "https", "http2": True}, "http2"),
+        ("python_socks", {"protocol": "http", "http_proxy": "socks5://127.0.0.1:1"}, "socks"),
+    ],
+)
+def test_what_is_missing_is_said_with_its_remedy(library: str, path: dict[str, Any], extra: str) -> None:
     script = f"""
 import asyncio, sys
 import aioconn
-assert "aiohttp" not in sys.modules and "lxml" not in sys.modules, "imported without need"
+assert not {{"aiohttp", "h2", "lxml", "python_socks"}} & set(sys.modules), "imported without need"
 sys.modules[{library!r}] = None
-device = aioconn.Device("r1", connections={{"a": {{"protocol": {protocol!r}, "ip": "192.0.2.1"}}}})
+device = aioconn.Device("r1", connections={{"a": {{"ip": "192.0.2.1", **{path!r}}}}})
 try:
     asyncio.run(device.connect())
 except aioconn.errors.MissingDependency as error:
@@ -123,7 +104,7 @@ except aioconn.errors.MissingDependency as error:
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False, cwd=ROOT
     )
     assert done.returncode == 0, done.stderr
-    assert "pip install 'aioconn[rest]'" in done.stdout
+    assert f"pip install 'aioconn[{extra}]'" in done.stdout
 
 
 async def test_the_testbed_of_a_pyats_script(lab: Lab) -> None:
