@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from aioconn.breaker import Breaker
@@ -84,6 +84,11 @@ class Admission:
     def whole(self) -> Exclusivity:
         """Who may work on the device now."""
         return self.exclusivity
+
+    @property
+    def rivals(self) -> Collection[object]:
+        """Who waits for a place on the device."""
+        return self.budget.waiters
 
     # ------------------------------------------------------------------ places
 
@@ -234,10 +239,7 @@ class Admission:
 
     def yields(self, connection: Connection, *, wanted: bool) -> bool:
         """Whether a session that is free now should be given up for another group; it is to be closed then."""
-        budget = self.budget
-        if not budget.waiting:
-            return False
-        now = self._now()
+        budget, now = self.budget, self._now()
         taker = budget.turn_over(connection, now) if wanted else budget.hungry(now, connection.alias)
         if taker is None:
             return False

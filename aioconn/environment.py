@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -146,6 +146,12 @@ class Alone:
 
 class PoolEnvironment(Environment, Protocol):
     """What a pool asks of its device's manager beside what its sessions ask."""
+
+    @property
+    def rivals(self) -> Collection[object]:
+        """Those who wait for a place on the device; the same object always. While it is empty, nothing needs to be
+        given up for anybody."""
+        ...
 
     def claim(self, connection: Any, granted: Callable[[], None]) -> None:
         """Ask for a place for one more session; `granted` is called once, now or later."""

@@ -129,20 +129,26 @@ class Listeners:
     A child's events go to its parent as well: connection, device and testbed each have their own.
     """
 
-    __slots__ = ("_callbacks", "_parent")
+    __slots__ = ("_callbacks", "_parent", "anywhere")
 
     def __init__(self, parent: Listeners | None = None) -> None:
         self._callbacks: tuple[Listener, ...] = ()
         self._parent = parent
+        self.anywhere: list[Listener] = parent.anywhere if parent is not None else []
+        """All of the testbed, or of whatever else stands above; the same list for its lifetime. While it is empty,
+        nobody listens here either: what a path so short looks at that a call would be felt in it."""
 
     def __bool__(self) -> bool:
-        return bool(self._callbacks) or bool(self._parent)
+        return bool(self.anywhere) and (bool(self._callbacks) or bool(self._parent))
 
     def add(self, callback: Listener) -> Callable[[], None]:
         """Call `callback` for each event, at once and in the home loop. Returns what removes it again."""
         self._callbacks += (callback,)
+        self.anywhere.append(callback)
 
         def remove() -> None:
+            for _ in range(sum(other is callback for other in self._callbacks)):
+                self.anywhere.remove(callback)
             self._callbacks = tuple(other for other in self._callbacks if other is not callback)
 
         return remove

@@ -12,117 +12,29 @@ A hold is written into the context of whoever holds it. Calls that are made ther
 *inside* and pass, as long as the hold lasts; a task that outlives it is outside again.
 
 Everything of one `Exclusivity` happens in one event loop, its device's home loop, so there are no locks against
-threads. `here()`, `Hold.mark()` and `Hold.unmark()` alone belong into the caller's task or thread, which may be in
-another loop: they read and write nothing but the caller's own stack and context.
+threads. `Hold.mark()` and `Hold.unmark()` alone belong into the caller's task or thread, which may be in another loop:
+they read and write nothing but the caller's own context.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import os
-import sys
-import threading
 import time
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable
 from contextvars import ContextVar
-from types import CodeType
 from typing import Any
 
+from aioconn.caller import Caller, here
 from aioconn.errors import Deadlock, DeviceBusy, UsageError
 from aioconn.home import call_at_home, carry_acquiring, running_loop
-
-# Frames of these modules stand between the one who asks and us; what he wrote comes before them.
-_BETWEEN = ("aioconn.", "asyncio.", "contextlib")
 
 # How many holders a text names before it only counts them.
 _NAMED = 3
 
 # The holds inside which the running code is, outermost first. Some may be over: `live` decides.
 _inside: ContextVar[tuple[Hold, ...]] = ContextVar("aioconn holds", default=())
-
-# For whom the running code asks, if it does so for somebody whose stack and thread are not its own.
-on_behalf: ContextVar[Caller | None] = ContextVar("aioconn asks on behalf of", default=None)
-
-
-class Caller:
-    """Who asks: a task (or a thread without a loop), and the line of his own code that it happens in.
-
-    Kept are a code object and a number; no frame, so nothing of what the caller has in his variables.
-    """
-
-    __slots__ = ("_code", "_line", "_name", "_self")
-
-    def __init__(self, name: str | None, itself: Any, code: CodeType, line: int) -> None:
-        self._name = name
-        self._self = weakref.ref(itself) if itself is not None else None
-        self._code = code
-        self._line = line
-
-    @property
-    def name(self) -> str:
-        """What to call it in a text. Put together only there: a caller is made for every call."""
-        if self._name is not None:
-            return self._name
-        if self._self is None:
-            return "a callback"
-        itself = self._self()
-        if itself is None:
-            return "a task that has ended"
-        return (
-            f"thread {itself.name}" if isinstance(itself, threading.Thread) else f"task {itself.get_name()}"
-        )
-
-    @property
-    def place(self) -> str:
-        """`file.py:12 in function`."""
-        return f"{os.path.basename(self._code.co_filename)}:{self._line} in {self._code.co_name}"
-
-    @property
-    def itself(self) -> Any:
-        """The task or thread, if it is still there."""
-        return self._self() if self._self is not None else None
-
-    def gone(self) -> Caller:
-        """The same line, and nobody there any more."""
-        return Caller(f"what {self.name} left", None, self._code, self._line)
-
-    def is_same(self, other: Caller) -> bool:
-        """Whether both are one task, or one thread."""
-        return (itself := self.itself) is not None and itself is other.itself
-
-    def __repr__(self) -> str:
-        return f"<Caller {self.name} at {self.place}>"
-
-
-def here(task: asyncio.Task[Any] | None = None) -> Caller:
-    """The caller, seen from his own task or thread: his line is the first one outside this package.
-
-    Where there is none, because a task runs nothing but a coroutine of ours, it is that coroutine's. `task`: the
-    running one, if that is known already. Code that runs on somebody's behalf gives that one.
-    """
-    if (asker := on_behalf.get()) is not None:
-        return asker
-    itself: Any = task
-    if itself is None:
-        try:
-            itself = asyncio.current_task()
-        except RuntimeError:  # no loop runs in this thread
-            itself = threading.current_thread()
-    first: Any = None  # the frame that a task begins with; before it come the loop and whoever runs that
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__", "").startswith(_BETWEEN):
-        outer = frame.f_back
-        if outer is None:
-            break
-        if first is None and outer.f_globals.get("__name__", "").startswith("asyncio."):
-            first = getattr(getattr(itself, "get_coro", lambda: None)(), "cr_frame", None)
-        if frame is first:
-            break
-        frame = outer
-    return Caller(None, itself, frame.f_code, frame.f_lineno)
 
 
 class Hold:
@@ -132,15 +44,20 @@ class Hold:
     `live`: granted, and not released. `since`: when it was granted; while it is waited for, when it was asked for.
     """
 
-    __slots__ = ("_exclusivity", "caller", "exclusive", "kind", "live", "since")
+    __slots__ = ("_caller", "_exclusivity", "exclusive", "kind", "live", "since")
 
-    def __init__(self, exclusivity: Exclusivity, kind: str, exclusive: bool, caller: Caller) -> None:
+    def __init__(self, exclusivity: Exclusivity, kind: str, exclusive: bool, caller: Caller | None) -> None:
         self._exclusivity = exclusivity
+        self._caller = caller
         self.kind = kind
         self.exclusive = exclusive
-        self.caller = caller
         self.live = False
         self.since = 0.0
+
+    @property
+    def caller(self) -> Caller:
+        assert self._caller is not None
+        return self._caller
 
     @property
     def place(self) -> str:
@@ -163,7 +80,10 @@ class Hold:
         Called in the task or thread that holds it, in whatever loop that is.
         """
         around = _inside.get()
-        _inside.set((*[hold for hold in around if hold.live], self) if around else (self,))
+        if around and (around[0].live or len(around) > 1):
+            _inside.set((*[hold for hold in around if hold.live], self))
+        else:
+            _inside.set((self,))
 
     def unmark(self) -> None:
         """Put the running code outside again. Does no harm where it never was inside, or in another order."""
@@ -173,12 +93,12 @@ class Hold:
 
     def disown(self) -> None:
         """Keep it for what the holder left behind: from now on he waits for it like any other."""
-        self.caller = self.caller.gone()
+        self._caller = self.caller.gone()
 
     def release(self) -> None:
         """Give it back; those who wait for it have it with that. Safe to call again."""
         if self.live:
-            self._exclusivity._end(self)
+            self._exclusivity.end(self)
 
     def __repr__(self) -> str:
         state = "live" if self.live else "not live"
@@ -259,6 +179,32 @@ class Exclusivity:
             hold = Hold(self, kind, False, caller)
             await self._wait(hold)
         return hold
+
+    def try_share(self, hold: Hold, now: float) -> bool:
+        """The same with a hold that the caller has made, to which he gives the time by his own clock."""
+        if self._free or self.inside:
+            self._shared[hold] = None
+            hold.live = True
+            hold.since = now
+            return True
+        return False
+
+    async def share(self, hold: Hold) -> None:
+        """Wait for that, after those who came before."""
+        await self._wait(hold)
+
+    def end(self, hold: Hold) -> None:
+        """A hold that is live is given back; `Hold.release` is for one that may not be."""
+        hold.live = False
+        if hold.exclusive:
+            del self._owners[hold]
+            self._hand_on()
+        else:
+            del self._shared[hold]
+            if self._waiters:
+                self._hand_on()
+        if self.on_idle is not None:
+            self._tell_if_idle()
 
     def try_take(self, kind: str = "exclusive", *, caller: Caller | None = None) -> Hold | None:
         """An exclusive hold if that is possible now, else None."""
@@ -431,18 +377,6 @@ class Exclusivity:
             self._free = False
         else:
             self._shared[hold] = None
-
-    def _end(self, hold: Hold) -> None:
-        hold.live = False
-        if hold.exclusive:
-            del self._owners[hold]
-            self._hand_on()
-        else:
-            del self._shared[hold]
-            if self._waiters:
-                self._hand_on()
-        if self.on_idle is not None:
-            self._tell_if_idle()
 
     def _tell_if_idle(self) -> None:
         if self.idle:

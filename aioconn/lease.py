@@ -6,14 +6,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import inspect
-import time
+import sys
 import warnings
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Generator
+from types import CodeType, FrameType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
+from aioconn.caller import Caller, here, on_behalf
 from aioconn.connection import BaseConnection
-from aioconn.errors import UsedAfterRelease
-from aioconn.exclusive import Caller, Hold, here
+from aioconn.errors import UsageError, UsedAfterRelease
+from aioconn.exclusive import Exclusivity, Hold
 from aioconn.gate import Member
 from aioconn.home import running_loop
 
@@ -23,9 +26,17 @@ C = TypeVar("C", bound=BaseConnection[Any])
 class Lender(Protocol):
     """What a lease needs of its pool."""
 
-    def lend(self, running: asyncio.AbstractEventLoop, caller: Caller) -> Lease[Any] | None: ...
+    exclusivity: Exclusivity
+    asker: CodeType | None
+    """The code that asked last, if that is the user's own: it need not be looked for again."""
 
-    async def lease(self, limit: float | None, caller: Caller) -> Lease[Any]: ...
+    def lend(self, lease: Any, frame: FrameType) -> Lent | None: ...
+
+    async def lease(
+        self, lease: Any, lent: Lent, limit: float | None, running: asyncio.AbstractEventLoop
+    ) -> None: ...
+
+    def give_back(self, lease: Any, lent: Lent) -> None: ...
 
     def release(self, lease: Any, /) -> None: ...
 
@@ -34,38 +45,130 @@ class Lender(Protocol):
         ...
 
 
-class Lease(Generic[C]):
-    """One session, for one holder, until it is given back. It offers the services and properties of its class."""
+class Lent(Hold):
+    """What others see of a lease: who has the session, since when, and that he keeps the device from exclusive work.
 
-    kind: ClassVar[type[BaseConnection[Any]]]
+    It does not keep the lease, so that one that is forgotten is noticed. `since` is in the loop's time.
+    """
 
-    def __init__(self, pool: Lender, member: Member[C], caller: Caller, hold: Hold | None) -> None:
-        self.pool = pool
-        self.hold = hold
-        self.released = False
-        self._member = member
-        self._caller = caller
-        self.since = time.monotonic()
+    __slots__ = ("_at", "_code", "loop", "shared", "task", "thread")
+
+    kind = "session of a pool"
+    exclusive = False
+
+    def __init__(
+        self,
+        exclusivity: Exclusivity,
+        loop: asyncio.AbstractEventLoop,
+        task: asyncio.Task[Any] | None,
+        frame: FrameType,
+    ) -> None:
+        self._exclusivity = exclusivity
+        self._caller = None
+        self._code = frame.f_code
+        self._at = frame.f_lasti
+        self.task = weakref.ref(task) if task is not None else None
+        self.loop = loop
+        self.thread = 0  # where it was taken, if that was in the pool's own loop
+        self.live = False
         self.shared = False  # used by another task than the one that took it
 
     @property
-    def task(self) -> Any:
-        """The task that took it, if it is still there."""
-        return self._caller.itself
+    def caller(self) -> Caller:
+        if self._caller is None:
+            task = self.task() if self.task is not None else None
+            self._caller = Caller(None, task, self._code, self._at)
+        return self._caller
+
+    @property
+    def age(self) -> float:
+        return self.loop.time() - self.since
+
+    def give_to(self, caller: Caller) -> None:
+        """It is taken on behalf of somebody else, or for code further out than the frame that asks."""
+        self._caller = caller
+        self.task = (
+            None if caller.itself is None or not isinstance(caller.itself, asyncio.Task) else self.task
+        )
+
+    def describe(self) -> str:
+        """Who holds it and for how long, in a few words."""
+        return f"{self.caller.name} for {self.age:.1f} s, taken at {self.place}"
+
+
+class Acquisition(Generic[C]):
+    """A session that is asked for: to be awaited, or to be entered. One use.
+
+    It is the lease as well, once there is a session: one object for each turn.
+    """
+
+    __slots__ = ("__weakref__", "_limit", "hold", "member", "pool", "released")
+
+    def __init__(self, pool: Lender, limit: float | None) -> None:
+        self.pool = pool
+        self._limit = limit
+        self.hold: Lent | None = None
+        self.released = True  # there is nothing to give back yet
+        self.member: Member[C] | None = None
+
+    def __await__(self) -> Generator[Any, None, Lease[C]]:
+        frame = sys._getframe(1)
+        if self.pool.lend(self, frame) is None:
+            running = asyncio.get_running_loop()
+            lent = self._ask(running, frame)
+            yield from self.pool.lease(self, lent, self._limit or None, running).__await__()
+        return self  # type: ignore[return-value]  # every one that is made is a lease
+
+    async def __aenter__(self) -> C:
+        frame = sys._getframe(1)
+        if (lent := self.pool.lend(self, frame)) is None:
+            running = asyncio.get_running_loop()
+            lent = self._ask(running, frame)
+            await self.pool.lease(self, lent, self._limit or None, running)
+        lent.mark()
+        return self  # type: ignore[return-value]  # it offers what C offers, for as long as it lasts
+
+    async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if not self.released:
+            self.released = True
+            self.pool.give_back(self, self.hold)  # type: ignore[arg-type]  # there is one: it was taken
+
+    def _ask(self, running: asyncio.AbstractEventLoop, frame: FrameType) -> Lent:
+        """Note who asks: the running task, in `frame` or further out."""
+        if self.hold is not None:
+            raise UsageError(
+                f"this session was asked for before, at {self.hold.place}", hint="acquire() again"
+            )
+        task, pool = asyncio.current_task(running), self.pool
+        lent = self.hold = Lent(pool.exclusivity, running, task, frame)
+        if frame.f_code is not pool.asker or on_behalf.get() is not None:
+            caller = here(task)
+            if caller.itself is task and caller.is_at(frame.f_code):
+                pool.asker = frame.f_code
+            else:  # somebody on whose behalf this is done, or code further out
+                lent.give_to(caller)
+        return lent
+
+
+class Lease(Acquisition[C]):
+    """One session, for one holder, until it is given back. It offers the services and properties of its class."""
+
+    __slots__ = ()
+
+    kind: ClassVar[type[BaseConnection[Any]]]
 
     @property
     def place(self) -> str:
         """Where it was taken: `file.py:12 in function`."""
-        return self._caller.place
-
-    @property
-    def member(self) -> Member[C]:
-        return self._member
+        return self.hold.place if self.hold is not None else "no place so far"
 
     def session(self) -> C:
         """The connection underneath. Raises `UsedAfterRelease`."""
+        hold, member = self.hold, self.member
+        if hold is None or member is None:
+            raise UsageError("the session was not taken yet", hint="enter it with `async with`, or await it")
         if self.released:
-            session = self._member.session
+            session = member.session
             raise UsedAfterRelease(
                 f"the session taken at {self.place} was given back",
                 device=session.device,
@@ -73,28 +176,22 @@ class Lease(Generic[C]):
                 hint="use it inside its block, or acquire() another one",
             )
         if (
-            not self.shared and (loop := running_loop()) is not None
+            not hold.shared and (loop := running_loop()) is not None
         ):  # a thread without one asks for properties
-            self.shared = asyncio.current_task(loop) is not self.task
-        return self._member.session
+            task = asyncio.current_task(loop)
+            hold.shared = hold.task is None or hold.task() is not task
+        return member.session
 
     def release(self) -> None:
         """Give the session back; a plain function. Raises `ReleasedTwice`."""
         self.pool.release(self)
 
-    def detach(self) -> None:
-        """From here on the session is not this holder's."""
-        self.released = True
-
-    def describe(self) -> str:
-        """Who holds it and for how long, in a few words."""
-        return f"{self._caller.name} for {time.monotonic() - self.since:.1f} s, taken at {self.place}"
-
     def __repr__(self) -> str:
-        return f"<Lease {'given back' if self.released else repr(self._member.session)}>"
+        what = "not taken yet" if self.member is None else repr(self.member.session)
+        return f"<Lease {'given back' if self.released and self.member is not None else what}>"
 
     def __del__(self) -> None:
-        if not getattr(self, "released", True):
+        if not self.released:
             warnings.warn(
                 f"a session taken at {self.place} was never given back",
                 ResourceWarning,
@@ -110,6 +207,7 @@ def lease_type(kind: type[C]) -> type[Lease[C]]:
     forwarded: dict[str, Any] = {
         "kind": kind,
         "__doc__": f"A {kind.__name__} of a pool, until it is given back.",
+        "__slots__": (),
     }
     for name in (*kind.services, *kind.streams):
         if not hasattr(Lease, name):
@@ -139,40 +237,6 @@ def _forward_property(name: str, original: property) -> property:
 
 def _attribute(self: Lease[Any], name: str) -> Any:
     """What a class keeps on its instances (`platform`)."""
-    if name.startswith("_"):
+    if name.startswith("_") or name in Acquisition.__slots__:  # those of one that was never made
         raise AttributeError(name)
     return getattr(self.session(), name)
-
-
-class Acquisition(Generic[C]):
-    """A session that is asked for: to be awaited, or to be entered. One use."""
-
-    __slots__ = ("_lease", "_limit", "_pool")
-
-    def __init__(self, pool: Lender, limit: float | None) -> None:
-        self._pool = pool
-        self._limit = limit
-        self._lease: Lease[C] | None = None
-
-    def __await__(self) -> Any:
-        caller = here()
-        if (lease := self._pool.lend(asyncio.get_running_loop(), caller)) is None:
-            lease = yield from self._pool.lease(self._limit or None, caller).__await__()
-        return lease
-
-    async def __aenter__(self) -> C:
-        running = asyncio.get_running_loop()
-        caller = here(asyncio.current_task(running))
-        if (lease := self._pool.lend(running, caller)) is None:
-            lease = await self._pool.lease(self._limit or None, caller)
-        self._lease = lease
-        if lease.hold is not None:
-            lease.hold.mark()
-        return lease  # type: ignore[return-value]  # it offers what C offers, for as long as it lasts
-
-    async def __aexit__(self, *_: object) -> None:
-        lease, self._lease = self._lease, None
-        if lease is not None and not lease.released:
-            if lease.hold is not None:
-                lease.hold.unmark()
-            self._pool.release(lease)

@@ -7,7 +7,7 @@ import heapq
 import itertools
 import sys
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,6 +74,11 @@ class Budget:
     @property
     def waiting(self) -> int:
         return len(self._waiters) + len(self._only_login)
+
+    @property
+    def waiters(self) -> Collection[Any]:
+        """Who waits for a place; the same object for the budget's lifetime."""
+        return self._waiters
 
     @property
     def holders(self) -> list[Any]:

@@ -10,10 +10,12 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
-import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from threading import get_ident
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
 
+from aioconn.caller import on_behalf
 from aioconn.connection import BaseConnection, State
 from aioconn.credentials import Credentials
 from aioconn.environment import Inside, PoolEnvironment
@@ -28,10 +30,10 @@ from aioconn.errors import (
     Where,
 )
 from aioconn.events import Acquired, Listeners
-from aioconn.exclusive import Caller, Hold
+from aioconn.exclusive import Exclusivity, Hold
 from aioconn.gate import Member, Stage
-from aioconn.home import call_at_home, carry, carry_acquiring, carry_iterator
-from aioconn.lease import Acquisition, Lease, lease_type
+from aioconn.home import call_at_home, carry, carry_acquiring, carry_iterator, running_loop
+from aioconn.lease import Acquisition, Lease, Lent, lease_type
 from aioconn.path import Path
 from aioconn.policy import POOL_TIMEOUT
 from aioconn.protocols.lasting import Lasting, alone
@@ -82,6 +84,9 @@ class ConnectionPool(Generic[C]):
         self._waiting = Waiting(self._sessions, environment)
         self._gate = self._sessions.gate
         self._gate.closed = True
+        self.exclusivity = environment.exclusivity or Exclusivity(request.device)
+        self.asker: CodeType | None = None
+        self._listening = request.listeners.anywhere
         self._offered = {name: getattr(kind, name) for name in kind.services}
         self._lease_kind = lease_type(kind)
         self._state = State.NEW
@@ -284,63 +289,84 @@ class ConnectionPool(Generic[C]):
         `timeout` (seconds, else `pool_timeout`) bounds the wait: `PoolTimeout` says who holds what, and for how long.
         The session offers the services of its class, and ends for its holder when it is given back.
         """
-        return Acquisition(self, self.timeout if timeout is None else timeout)
+        return self._lease_kind(self, self.timeout if timeout is None else timeout)
 
     def transaction(self, *, timeout: float | None = None) -> Acquisition[C]:
         """The same, in the words of a single connection."""
         return self.acquire(timeout=timeout)
 
-    def lend(self, running: asyncio.AbstractEventLoop, caller: Caller) -> Lease[C] | None:
-        """For `Acquisition`: a session that can be had at once, else None. A plain function."""
-        sessions, exclusivity = self._sessions, self._environment.exclusivity
-        if sessions.loop is not running or not sessions.gate.idle:
+    def lend(self, lease: Lease[C], frame: FrameType) -> Lent | None:
+        """For `Acquisition`: give it a session that can be had at once by code that is known; else None.
+
+        A plain function, and a long one: this is what a turn costs whose session is free, and a call of a function of
+        its own for each of these steps would be a third of that.
+        """
+        gate, exclusivity, loop = self._gate, self.exclusivity, self._sessions.loop
+        if (
+            not gate.idle
+            or frame.f_code is not self.asker
+            or lease.hold is not None
+            or loop is None
+            or loop is not running_loop()
+            or on_behalf.get() is not None
+        ):
             return None
-        hold = exclusivity.try_hold("session of a pool", caller=caller) if exclusivity is not None else None
-        if hold is None and exclusivity is not None:
+        now = loop.time()
+        lent = Lent(exclusivity, loop, asyncio.current_task(loop), frame)
+        if not exclusivity.try_share(lent, now):
             return None
-        member = self._gate.take(sessions.now())
+        member = gate.take(now)
         if member is None:
-            if hold is not None:
-                hold.release()
+            exclusivity.end(lent)
             return None
-        return self._lent(member, caller, hold, 0.0)
+        lent.thread = get_ident()
+        member.holder = lease.hold = lent
+        lease.member = member
+        lease.released = False
+        if self._listening and self.listeners:
+            self._tell_acquired(0.0)
+        return lent
 
-    async def lease(self, limit: float | None, caller: Caller) -> Lease[C]:
+    async def lease(
+        self, lease: Lease[C], lent: Lent, limit: float | None, running: asyncio.AbstractEventLoop
+    ) -> None:
         """For `Acquisition`: wait for a session and a shared hold of the device. A cancel leaves nothing taken."""
-        return await carry_acquiring(self._home(), self._lend, self.release, limit, caller)
+        if self._sessions.loop is running and not self._gate.closed:
+            lent.thread = get_ident()
+            await self._lend(lease, lent, limit)
+        else:
+            await carry_acquiring(self._home(), self._lend, lambda _: self.release(lease), lease, lent, limit)
 
-    async def _lend(self, limit: float | None, caller: Caller) -> Lease[C]:
-        now = self._sessions.now
-        started = now()
-        exclusivity = self._environment.exclusivity
-        hold: Hold | None = None
-        if exclusivity is not None:
+    async def _lend(self, lease: Lease[C], lent: Lent, limit: float | None) -> None:
+        exclusivity = self.exclusivity
+        lent.loop = self._sessions.home()
+        now = started = lent.loop.time()
+        if not exclusivity.try_share(lent, now):
             try:
-                hold = exclusivity.try_hold("session of a pool", caller=caller)
-                if hold is None:
-                    async with asyncio.timeout(limit):
-                        hold = await exclusivity.hold("session of a pool", caller=caller)
+                async with asyncio.timeout(limit):
+                    await exclusivity.share(lent)
             except TimeoutError:
                 raise DeviceBusy(
                     f"no session within {limit:g} s: {exclusivity.blockers()}", **self._where()
                 ) from None
+            now = lent.loop.time()
         try:
-            member = self._gate.take(now())
+            member = self._gate.take(now)
             if member is None:
-                left = _NEVER if limit is None else max(limit - (now() - started), 0.0)
-                member = await self._waiting.wait(left, call=False)
+                left = _NEVER if limit is None else max(limit - (now - started), 0.0)
+                member = await self._waiting.wait(left, lent.task)
         except BaseException:
-            if hold is not None:
-                hold.release()
+            lent.release()
             raise
-        return self._lent(member, caller, hold, now() - started)
-
-    def _lent(self, member: Member[C], caller: Caller, hold: Hold | None, waited: float) -> Lease[C]:
-        lease = self._lease_kind(self, member, caller, hold)
-        member.holder = weakref.ref(lease)
+        member.holder = lent
+        lent.since = member.since
+        lease.member = member
+        lease.released = False
         if self.listeners:
-            self.listeners.emit(Acquired(device=self.device, alias=self.alias, path=self.via, waited=waited))
-        return lease
+            self._tell_acquired(self._sessions.now() - started)
+
+    def _tell_acquired(self, waited: float) -> None:
+        self.listeners.emit(Acquired(device=self.device, alias=self.alias, path=self.via, waited=waited))
 
     def release(self, lease: Lease[C]) -> None:
         """Give a session back. A plain function: it cannot be cancelled, and what takes time is done by the pool.
@@ -351,19 +377,38 @@ class ConnectionPool(Generic[C]):
             raise NotOfThisPool(f"{lease!r} is no session of this pool", **self._where())
         if lease.released:
             raise ReleasedTwice(f"the session taken at {lease.place} was given back before", **self._where())
-        lease.detach()
+        lease.released = True
+        assert lease.member is not None
+        assert lease.hold is not None
         call_at_home(self._sessions.loop, self._take_back, lease.member, lease.hold)
 
-    def _take_back(self, member: Member[C], hold: Hold | None) -> None:
-        if hold is not None:
-            hold.release()
+    def give_back(self, lease: Lease[C], lent: Lent) -> None:
+        """For `Acquisition`: the same at the end of a block."""
+        member = lease.member
+        assert member is not None
+        loop = lent.loop
+        # Data alone, so it is enough to be in the thread in which the loop ran at the beginning: to ask for the loop
+        # that runs now takes as long as all the rest. The context is left as it is: the hold in it is over then.
+        if get_ident() == lent.thread and member.session.clean and self._gate.rest(member, loop.time()):
+            member.holder = None
+            self.exclusivity.end(lent)
+        elif loop is running_loop():
+            self._take_back(member, lent)
+        else:
+            lent.unmark()
+            call_at_home(loop, self._take_back, member, lent)
+
+    def _take_back(self, member: Member[C], lent: Lent) -> None:
+        if lent.live:
+            self.exclusivity.end(lent)
         self._sessions.give(member)
 
     def take_back(self, lease: Lease[C]) -> None:
         """For `Lease`: it was forgotten; from wherever the garbage collector runs."""
-        loop = self._sessions.loop
-        if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._take_back, lease.member, lease.hold)
+        loop, member, lent = self._sessions.loop, lease.member, lease.hold
+        if loop is not None and not loop.is_closed() and member is not None and lent is not None:
+            member.holder = None  # from now on nobody holds it, though it comes back only then
+            loop.call_soon_threadsafe(self._take_back, member, lent)
 
     # ------------------------------------------------------------------ services
 
@@ -425,10 +470,10 @@ class ConnectionPool(Generic[C]):
         if self._wrappers.layers and "configure" in self._offered and not let_through(self._request):
             result: Output = await self._call_wrapped("configure", self.configure, (lines,), keys, timeout)
             return result
-        exclusivity = self._environment.exclusivity
+        exclusivity = self.exclusivity
         order = self._environment.configures if exclusive else None
         # Who is inside a hold may have a session already, for which somebody in the queue waits: he does not queue.
-        if order is None or exclusivity is None or exclusivity.inside:
+        if order is None or exclusivity.inside:
             output: Output = await self._call("configure", (lines,), keys, timeout)
             return output
         limit = self.options.timeout if timeout is None else timeout
@@ -480,8 +525,8 @@ class ConnectionPool(Generic[C]):
         limit = left = self.options.timeout if timeout is None else timeout
         now = sessions.now()
         until = now + limit
-        exclusivity = self._environment.exclusivity
-        if exclusivity is not None and not exclusivity.try_enter():
+        exclusivity = self.exclusivity
+        if not exclusivity.try_enter():
             try:
                 async with asyncio.timeout(limit):
                     await exclusivity.enter()
@@ -495,9 +540,9 @@ class ConnectionPool(Generic[C]):
             while True:
                 member = self._gate.take(now)
                 if member is None:
-                    member = await self._waiting.wait(min(until - now, self.timeout or _NEVER), call=True)
+                    member = await self._waiting.wait(min(until - now, self.timeout or _NEVER))
                     left = max(until - sessions.now(), 0.001)
-                member.holder = (name, args, asyncio.current_task())
+                member.call = name, args, asyncio.current_task(running)
                 try:
                     return await service(member.session, *args, timeout=left, **keys)
                 except SessionBroken:
@@ -508,8 +553,7 @@ class ConnectionPool(Generic[C]):
                 finally:
                     sessions.give(member)
         finally:
-            if exclusivity is not None:
-                exclusivity.leave()
+            exclusivity.leave()
 
     async def _call_wrapped(
         self,
@@ -633,9 +677,9 @@ def _offer(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
                 work = functools.partial(call, self)
                 return await self._call_wrapped(name, work, args, keys, timeout, lasting.seconds)
             timeout = lasting.seconds if timeout is None else timeout
-            if lasting.alone and (whole := self._environment.exclusivity) is not None:
+            if lasting.alone:
                 work = functools.partial(self._call, name, args, keys)
-                return await alone(self.device, whole, self._home, timeout, work)
+                return await alone(self.device, self.exclusivity, self._home, timeout, work)
         return await self._call(name, args, keys, timeout)
 
     return call

@@ -42,15 +42,22 @@ class Sessions(Generic[C]):
         self._options = self.model.options
         self._claims: set[Member[C]] = set()
         self._tidying: asyncio.TimerHandle | None = None
-        self._tidies_at = _NEVER
         self._paused_until = 0.0  # by ourselves, whatever becomes of the path
         self._hurried = False
         self._retry: asyncio.TimerHandle | None = None
         self._quiet: asyncio.Future[None] | None = None
         self._random = random.Random()
         self.gate: Gate[C] = Gate(
-            size, self._make, check_after=self._options.check_after, yields=self._yields
+            size,
+            self._make,
+            check_after=self._options.check_after,
+            yields=self._yields,
+            rivals=environment.rivals,
         )
+
+    def home(self) -> asyncio.AbstractEventLoop:
+        assert self.loop is not None
+        return self.loop
 
     def now(self) -> float:
         assert self.loop is not None
@@ -79,13 +86,13 @@ class Sessions(Generic[C]):
 
     def give(self, member: Member[C]) -> None:
         """A session comes back from whoever had it."""
-        session = member.session
-        member.holder = None
+        session, gate = member.session, self.gate
+        member.holder = member.call = None
         clean = session.clean
-        self.gate.release(member, self.now(), clean=clean, alive=clean or session.connected)
-        if self.gate.work:
+        gate.release(member, self.now(), clean=clean, alive=clean or session.connected)
+        if gate.work:
             self.work()
-        if member.stage is Stage.IDLE and member.expires < self._tidies_at:
+        if member.expires < gate.tidied_at and member.stage is Stage.IDLE:
             self._tidy()
         if self._quiet is not None:
             self._check_quiet()
@@ -321,13 +328,13 @@ class Sessions(Generic[C]):
         if self._tidying is not None:
             self._tidying.cancel()
             self._tidying = None
-        self._tidies_at = _NEVER
+        self.gate.tidied_at = _NEVER
         at = self.gate.tidy(self.now(), self._options.idle_timeout)
         self.work()
         if at is not None and not self.gate.closed:
             assert self.loop is not None
             self._tidying = self.loop.call_at(at, self._tidy)
-            self._tidies_at = at
+            self.gate.tidied_at = at
 
     def _check_quiet(self) -> None:
         quiet = self._quiet
@@ -339,7 +346,7 @@ class Sessions(Generic[C]):
             if timer is not None:
                 timer.cancel()
         self._tidying = self._retry = None
-        self._tidies_at = _NEVER
+        self.gate.tidied_at = _NEVER
 
     def _tell_replaced(self, member: Member[C]) -> None:
         model = self.model

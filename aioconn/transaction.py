@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar
 
-from aioconn.exclusive import Caller, Hold, here
+from aioconn.caller import Caller, here
+from aioconn.exclusive import Hold
 
 
 class Kept(Protocol):

@@ -8,12 +8,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from aioconn.caller import here
 from aioconn.connection import BaseConnection
 from aioconn.environment import PoolEnvironment
 from aioconn.errors import Deadlock, PoolClosed, PoolTimeout, Where
-from aioconn.exclusive import here
 from aioconn.gate import Member, Stage
-from aioconn.lease import Lease
 from aioconn.sessions import Sessions
 
 C = TypeVar("C", bound=BaseConnection[Any])
@@ -27,11 +26,17 @@ class Caller:
 
     __slots__ = ("deadline", "future", "since", "task")
 
-    def __init__(self, future: asyncio.Future[Member[Any]], since: float, deadline: float) -> None:
+    def __init__(
+        self,
+        future: asyncio.Future[Member[Any]],
+        since: float,
+        deadline: float,
+        task: weakref.ref[asyncio.Task[Any]] | None,
+    ) -> None:
         self.future = future
         self.since = since
         self.deadline = deadline
-        self.task = asyncio.current_task()
+        self.task = task
 
     @property
     def done(self) -> bool:
@@ -53,25 +58,30 @@ class Waiting(Generic[C]):
         self._expiry: asyncio.TimerHandle | None = None
         self._expires_at = _NEVER
 
-    async def wait(self, limit: float, *, call: bool) -> Member[C]:
+    async def wait(self, limit: float, task: weakref.ref[asyncio.Task[Any]] | None = None) -> Member[C]:
         """The first session that comes free, within `limit` seconds. A cancel, even after the grant, loses nothing.
 
-        `call`: for a single call, which gives the session back by itself. Raises PoolTimeout, PoolClosed, Deadlock, and
-        what kept the pool from opening a session in time.
+        `task`: the one that asks, if it is known. Raises PoolTimeout, PoolClosed, Deadlock, and what kept the pool from
+        opening a session in time.
         """
         sessions, gate = self._sessions, self._sessions.gate
         if gate.closed:
             raise self.closed()
-        self._refuse_deadlock()
-        now = sessions.now()
-        caller = Caller(asyncio.get_running_loop().create_future(), now, now + limit)
+        loop = sessions.home()
+        if task is None and (current := asyncio.current_task(loop)) is not None:
+            task = weakref.ref(current)
+        self._refuse_deadlock(task)
+        now = loop.time()
+        future: asyncio.Future[Member[C]] = loop.create_future()
+        caller = Caller(future, now, now + limit, task)
         gate.ask(caller, now)
-        sessions.work()
-        self._watch(caller.deadline)
+        if gate.work:
+            sessions.work()
+        if caller.deadline < self._expires_at:
+            self._watch(caller.deadline)
         try:
-            member = await caller.future
+            member = await future
         except BaseException:
-            future = caller.future
             granted = None
             if future.done() and not future.cancelled() and future.exception() is None:
                 granted = future.result()  # cancelled in the very turn of the grant
@@ -82,10 +92,11 @@ class Waiting(Generic[C]):
                 gate.withdraw(caller, sessions.now())
                 sessions.work()
             raise
-        waited = sessions.now() - now
+        waited = loop.time() - now
         counters = gate.counters
         counters.wait_seconds += waited
-        counters.longest_wait = max(counters.longest_wait, waited)
+        if waited > counters.longest_wait:
+            counters.longest_wait = waited
         return member
 
     def stop(self) -> None:
@@ -96,11 +107,9 @@ class Waiting(Generic[C]):
         self._expires_at = _NEVER
 
     def _watch(self, deadline: float) -> None:
-        if deadline < self._expires_at:
-            self.stop()
-            self._expires_at = deadline
-            assert self._sessions.loop is not None
-            self._expiry = self._sessions.loop.call_at(deadline + _TICK, self._expire)
+        self.stop()
+        self._expires_at = deadline
+        self._expiry = self._sessions.home().call_at(deadline + _TICK, self._expire)
 
     def _expire(self) -> None:
         self.stop()
@@ -137,27 +146,30 @@ class Waiting(Generic[C]):
         return error
 
     def _describe(self, member: Member[C]) -> str:
-        if (lease := lease_of(member)) is not None:
-            return f"held by {lease.describe()}"
+        if member.holder is not None:
+            return f"held by {member.holder.describe()}"
         age = self._sessions.now() - member.since
-        if not isinstance(member.holder, tuple):
+        if member.call is None:
             return f"in use for {age:.1f} s"
-        name, args, task = member.holder
+        name, args, task = member.call
         what = self._sessions.model.credentials.redact(str(args[0])[:60]) if args else ""
         return f"{name} {what!r} of task {task.get_name() if task is not None else '?'} for {age:.1f} s"
 
-    def _refuse_deadlock(self) -> None:
+    def _refuse_deadlock(self, task: weakref.ref[asyncio.Task[Any]] | None) -> None:
         """All sessions are held by tasks that wait for one here: then none of them ever comes back."""
-        gate, current = self._sessions.gate, asyncio.current_task()
-        if gate.count(Stage.LEASED) < gate.size or current is None:
+        gate = self._sessions.gate
+        if task is None or len(gate.members) < gate.size:
             return
-        leases = [lease_of(member) for member in gate.members]
-        mine = next((lease for lease in leases if lease is not None and lease.task is current), None)
-        if mine is None:
+        for member in gate.members:
+            # a task has one weak reference without a callback, so that these can be compared
+            if (mine := member.holder) is not None and mine.task is task:
+                break
+        else:
             return
-        waiting = {current, *(caller.task for caller in gate.waiters if isinstance(caller, Caller))}
-        for lease in leases:
-            if lease is None or lease.shared or lease.task not in waiting:
+        waiting = {task, *(caller.task for caller in gate.waiters if isinstance(caller, Caller))}
+        for member in gate.members:
+            lent = member.holder
+            if lent is None or lent.shared or lent.task not in waiting:
                 return
         asker = here()
         raise Deadlock(
@@ -166,9 +178,3 @@ class Waiting(Generic[C]):
             **self._where(),
             hint="give it back first, or make the pool larger",
         )
-
-
-def lease_of(member: Member[Any]) -> Lease[Any] | None:
-    """Who keeps a session for several calls, if anybody does; held weakly, so that a forgotten one comes back."""
-    holder = member.holder
-    return holder() if isinstance(holder, weakref.ref) else None

@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from aioconn.exclusive import Caller, Exclusivity, Hold
+from aioconn.caller import Caller
+from aioconn.exclusive import Exclusivity, Hold
 
 SHARED = ("enter", "hold")
 KINDS = (*SHARED, "take")

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
+from aioconn.caller import Caller, here
 from aioconn.errors import Deadlock
-from aioconn.exclusive import Caller, ConfigureOrder, Exclusivity, Hold, here
+from aioconn.exclusive import ConfigureOrder, Exclusivity, Hold
 from tests.crowd import LIVING, Clock, Crowd, idle, turns
 
 # ---------------------------------------------------------------------- inside

@@ -24,8 +24,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from aioconn.caller import Caller
 from aioconn.errors import Deadlock
-from aioconn.exclusive import Caller, Exclusivity, Hold
+from aioconn.exclusive import Exclusivity, Hold
 from tests.crowd import KINDS, begin_as, end, idle
 
 T = TypeVar("T")
@@ -42,7 +43,7 @@ class Person:
         self.inside = list(inside)
         self.wish: Wish | None = None  # what it waits for
         code = Person.__init__.__code__
-        self.caller = Caller(name, self, code, code.co_firstlineno)
+        self.caller = Caller(name, self, code, 0)
 
 
 class Wish:

@@ -42,7 +42,7 @@ class Bench:
 
     def __init__(self, size: int, *, yields: Callable[[Member[str], bool], bool] | None = None) -> None:
         self.made = 0
-        keys = {"yields": yields} if yields is not None else {}
+        keys: dict[str, Any] = {"yields": yields} if yields is not None else {}
         self.gate: Gate[str] = Gate(size, self._make, check_after=CHECK_AFTER, **keys)
 
     def _make(self) -> str:

@@ -23,6 +23,7 @@ from aioconn.errors import (
     UsageError,
     UsedAfterRelease,
 )
+from aioconn.events import Acquired, Event
 from aioconn.lab import Faults
 
 pytestmark = pytest.mark.clock("jumping")
@@ -108,7 +109,7 @@ async def test_who_holds_what_and_for_how_long(pair: Any) -> None:
             await asyncio.create_task(pool.execute("show version"))
         assert isinstance(caught.value, TimeoutError)
         with pytest.raises(PoolTimeout):
-            await asyncio.create_task(pool.lease(0.05, None))
+            await asyncio.ensure_future(pool.acquire(timeout=0.05))
     assert "Version" in await pool.execute("show version")
     assert pool.statistics()["timeouts"] == 2
 
@@ -270,6 +271,41 @@ async def test_a_forgotten_session_comes_back(pair: Any) -> None:
         held.clear()
     gc.collect()
     assert "Version" in await pool.execute("show version")
+
+
+async def test_a_session_is_asked_for_once_and_used_in_between(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    asked = pool.acquire()
+    with pytest.raises(UsageError, match="not taken yet"):
+        asked.execute("show version")
+    with pytest.raises(ReleasedTwice):
+        pool.release(asked)
+    for _ in range(2):  # with and without a line that is known
+        asked = pool.acquire()
+        async with asked as session:
+            assert session is asked
+            with pytest.raises(
+                UsageError, match=r"asked for before, at test_pool.py:\d+ in test_a_session_is"
+            ):
+                await asked
+    with pytest.raises(UsageError, match="asked for before"):
+        async with asked:
+            pass
+    assert pool.statistics()["idle"] == 1
+
+
+async def test_a_turn_without_a_wait_is_told_to_whoever_listens(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    for listeners in (device.listeners, pool.listeners, None):
+        told: list[Event] = []
+        stop = listeners.add(told.append) if listeners is not None else lambda: None
+        for _ in range(3):
+            async with pool.acquire():
+                pass
+        stop()
+        assert [type(event) for event in told] == ([Acquired] * 3 if listeners is not None else [])
 
 
 async def test_idle_sessions_are_checked_before_they_are_used(pair: Any) -> None:

@@ -51,6 +51,8 @@ class Caller:
 class Way(Alone):
     """A path with a place for everybody; what may be tried is said by the test."""
 
+    rivals = ()
+
     def __init__(self) -> None:
         self.granted: list[Callable[[], None]] = []
         self.may_try = True

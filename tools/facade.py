@@ -164,7 +164,7 @@ FACADES = (
         sources=(("aioconn.pool", "ConnectionPool"),),
         own=words("path options credentials listeners"),
         by_hand=words("acquire transaction release services streams"),
-        not_here=words("closing lend lease take_back give_up_idle lose_all path_changed idle_since"),
+        not_here=words("closing lend lease give_back take_back give_up_idle lose_all path_changed idle_since"),
     ),
 )  # fmt: skip
 

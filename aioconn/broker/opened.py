@@ -11,7 +11,7 @@ from typing import Any
 
 from aioconn.broker.frames import Leave, Next
 from aioconn.broker.words import Found
-from aioconn.exclusive import Caller, on_behalf
+from aioconn.caller import Caller, on_behalf
 
 
 @dataclass(slots=True, eq=False)

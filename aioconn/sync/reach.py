@@ -9,8 +9,8 @@ from contextvars import Token
 from types import MethodType, TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from aioconn.caller import Caller, here, on_behalf
 from aioconn.errors import CannotCross, UsageError
-from aioconn.exclusive import Caller, here, on_behalf
 from aioconn.home import homes
 from aioconn.home.blocks import enter_from_thread, iterate_from_thread
 from aioconn.home.bridge import call_from_thread
@@ -319,18 +319,18 @@ class _Block:
 class _Inside:
     """A thread that works in a block on a session that was lent to it."""
 
-    __slots__ = ("_estate", "_lease", "value")
+    __slots__ = ("_estate", "_hold", "_lease", "value")
 
     def __init__(self, estate: Estate, lease: Lease[Any]) -> None:
         self._estate = estate
         self._lease = lease
         self.value = None
-        if lease.hold is not None:
-            lease.hold.mark()
+        assert lease.hold is not None
+        self._hold = lease.hold
+        self._hold.mark()
 
     def leave(self, *_: Any) -> None:
-        if self._lease.hold is not None:
-            self._lease.hold.unmark()
+        self._hold.unmark()
         if self._estate.local and not self._lease.released:
             self._lease.release()
 

@@ -33,8 +33,8 @@ GATE = (
         "last come, first served",
     ),
     (
-        "        self._waiters[waiter] = None\n        self.match(now)\n",
-        "        self._waiters[waiter] = None\n        self._grow(now)\n",
+        "        if self.idle or len(self.members) < self.size:\n            self.match(now)\n",
+        "        if len(self.members) < self.size:\n            self.match(now)\n",
         "who comes while one is idle and stale is not matched",
     ),
     (
@@ -58,7 +58,7 @@ GATE = (
         "only the first deadline is looked at",
     ),
     (
-        "        if member.stage is not Stage.LEASED:\n            return\n        member.served",
+        "        if member.stage is not _LEASED:\n            return\n        member.served",
         "        member.served",
         "what is closing is given back all the same",
     ),
@@ -68,8 +68,8 @@ GATE = (
         "a dirty session goes to the next caller",
     ),
     (
-        "            self._enter(member, Stage.SETTLING, now)\n            self.work.append((Task.SETTLE, member))",
-        "            self._enter(member, Stage.SETTLING, now)",
+        "            self._enter(member, _SETTLING, now)\n            self.work.append((Task.SETTLE, member))",
+        "            self._enter(member, _SETTLING, now)",
         "a dirty session is never settled",
     ),
     (
@@ -83,7 +83,7 @@ GATE = (
         "what is too many when it comes back is lost",
     ),
     (
-        "        elif len(self.members) - self._stages[Stage.CLOSING] > self.size:",
+        "        elif len(self.members) - self._stages[_CLOSING] > self.size:",
         "        elif len(self.members) > self.size:",
         "closing ones count against the size: too many are closed",
     ),
@@ -93,17 +93,17 @@ GATE = (
         "a busy session lives for ever",
     ),
     (
-        "            self._drop_gone()\n            waiters = self._waiters\n",
+        "            if waiters := self._waiters:\n                self._drop_gone()\n",
         "            waiters = self._waiters\n",
         "a session is handed to somebody who has gone",
     ),
     (
         '                self.close_member(member, "yielded", now)\n            elif waiters:',
-        "                self._enter(member, Stage.IDLE, now)\n            elif waiters:",
+        "                member.stage = _IDLE\n            elif waiters:",
         "what should be given up for others is kept, and forgotten",
     ),
     (
-        "            if self._yields(member, bool(waiters)):",
+        "            if self._rivals and self._yields(member, bool(waiters)):",
         "            if False:",
         "nothing is given up for others at release",
     ),
@@ -118,9 +118,49 @@ GATE = (
         "who is served stays in line",
     ),
     (
-        "                self._enter(member, Stage.IDLE, now)\n                self.idle.append(member)",
-        "                self._enter(member, Stage.IDLE, now)",
+        "                member.stage, member.since = _IDLE, now\n                self.idle.append(member)",
+        "                member.stage, member.since = _IDLE, now",
         "what comes back is idle and found by nobody",
+    ),
+    (
+        "        member.since = now\n        self.idle.append(member)\n        return True",
+        "        member.since = now\n        return True",
+        "what comes back the quick way is idle and found by nobody",
+    ),
+    (
+        "            self._waiters\n            or self._rivals\n",
+        "            self._rivals\n",
+        "what comes back the quick way passes by those who wait",
+    ),
+    (
+        "            or self._rivals\n            or now",
+        "            or now",
+        "nothing is given up for others at a release the quick way",
+    ),
+    (
+        "            or now >= member.expires\n            or member",
+        "            or member",
+        "the quick way back takes what is too old",
+    ),
+    (
+        "            or member.expires < self.tidied_at\n",
+        "",
+        "what comes back the quick way is not watched",
+    ),
+    (
+        "            or self.closed\n            or len(self.members)",
+        "            or len(self.members)",
+        "what comes back the quick way to a closed pool stays open",
+    ),
+    (
+        "            or len(self.members) > self.size\n            or member.stage",
+        "            or member.stage",
+        "what is too many comes back the quick way all the same",
+    ),
+    (
+        "            or member.stage is not _LEASED\n",
+        "",
+        "what is closing comes back the quick way all the same",
     ),
     (
         "        self.free(member, now)\n        self.match(now)\n\n    def failed",
@@ -158,7 +198,7 @@ GATE = (
         "a lost session stays among the idle ones",
     ),
     (
-        "        if member.stage is Stage.IDLE:  # whoever",
+        "        if member.stage is _IDLE:  # whoever",
         "        if False:  # whoever",
         "the end of an idle session is not noticed",
     ),
@@ -183,7 +223,7 @@ GATE = (
         "more are opened than the size",
     ),
     (
-        "            lacking = 1 if not self._stages[Stage.OPENING] else 0",
+        "            lacking = 1 if not self._stages[_OPENING] else 0",
         "            pass",
         "after a failure all are tried at once",
     ),
@@ -193,7 +233,7 @@ GATE = (
         "a larger size wakes nobody",
     ),
     (
-        "        while self.idle and len(self.members) - self._stages[Stage.CLOSING] > size:",
+        "        while self.idle and len(self.members) - self._stages[_CLOSING] > size:",
         "        while False:",
         "a smaller size leaves the idle ones open",
     ),
@@ -203,8 +243,8 @@ GATE = (
         "who waits is not told of the close",
     ),
     (
-        "is Stage.OPENING:\n                self.work.append((Task.ABANDON, member))\n\n    def open",
-        "is Stage.OPENING:\n                pass\n\n    def open",
+        "is _OPENING:\n                self.work.append((Task.ABANDON, member))\n\n    def open",
+        "is _OPENING:\n                pass\n\n    def open",
         "what is being opened goes on in a closed pool",
     ),
     (
@@ -231,8 +271,8 @@ WAITING = (
         "who is cancelled stays in line",
     ),
     (
-        "        self._watch(caller.deadline)\n",
-        "",
+        "            self._watch(caller.deadline)\n",
+        "            pass\n",
         "deadlines are not watched",
     ),
     (
@@ -241,7 +281,7 @@ WAITING = (
         "after one deadline no other is watched",
     ),
     (
-        "        if deadline < self._expires_at:",
+        "        if caller.deadline < self._expires_at:",
         "        if self._expiry is None:",
         "a deadline that is nearer is not seen",
     ),
@@ -251,7 +291,7 @@ WAITING = (
         "one may wait in line of a closed pool",
     ),
     (
-        "        self._refuse_deadlock()\n",
+        "        self._refuse_deadlock(task)\n",
         "",
         "whoever waits for himself is not told",
     ),
@@ -264,8 +304,8 @@ SESSIONS = (
         "a session in the middle of something counts as clean",
     ),
     (
-        "        if self.gate.work:\n            self.work()\n        if member.stage is Stage.IDLE and",
-        "        if member.stage is Stage.IDLE and",
+        "        if gate.work:\n            self.work()\n        if member.expires",
+        "        if member.expires",
         "what a release asks for is not done",
     ),
     (
@@ -440,6 +480,21 @@ TURN = (
 )
 
 POOL = (
+    (
+        "        if get_ident() == lent.thread and member.session.clean and",
+        "        if get_ident() == lent.thread and",
+        "a dirty session comes back the quick way",
+    ),
+    (
+        "            member.holder = None\n            self.exclusivity.end(lent)\n",
+        "            member.holder = None\n",
+        "what came back the quick way keeps the device from exclusive work",
+    ),
+    (
+        "        if member is None:\n            exclusivity.end(lent)\n",
+        "        if member is None:\n",
+        "who finds no session the quick way keeps the device from exclusive work",
+    ),
     (
         "                finally:\n                    sessions.give(member)",
         "                finally:\n                    asyncio.current_task().cancelling() or sessions.give(member)",

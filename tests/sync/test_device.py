@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import aioconn.sync
+from aioconn.caller import on_behalf
 from aioconn.errors import (
     AuthenticationFailed,
     CommandRejected,
@@ -22,7 +23,6 @@ from aioconn.errors import (
     SessionClosed,
     UnknownAlias,
 )
-from aioconn.exclusive import on_behalf
 from aioconn.home import homes
 from aioconn.lab import Faults
 from aioconn.sync import Device, Output, Testbed

@@ -64,6 +64,7 @@ NOT_FOR_SCRIPTS = {
         "from_spec",
     ),
     *(
+        "give_back",
         "give_up_idle",
         "hop",
         "idle_since",
