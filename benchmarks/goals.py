@@ -10,6 +10,8 @@ from typing import Protocol
 
 OURS = "aioconn"
 """How the names of our own clients begin."""
+_NO_PEERS = (OURS, "asyncssh")
+"""How those of whom do not count among the peers: ours, and the library beneath by itself."""
 
 
 class Found(Protocol):
@@ -99,7 +101,7 @@ def _times_better(goal: Goal, value: float, same: Sequence[Found]) -> float | No
         if goal.key in other.medians
         and (
             other.client == goal.against
-            or (goal.against == "peers" and not other.floor and not other.client.startswith(OURS))
+            or (goal.against == "peers" and not other.floor and not other.client.startswith(_NO_PEERS))
         )
     ]
     if not others or not value:

@@ -101,6 +101,8 @@ class Rounds:
         attempt = (workload.name, client.name, case.needs)
         what = f"{workload.name}: {case.title}, {client.name}"
         try:
+            if case.devices > client.most:
+                raise RuntimeError(f"not asked for more than {client.most} devices")
             if attempt in self._gave_up:
                 raise RuntimeError("not tried: it was not done in time with less")
             metrics = self._run(workload, case, client)

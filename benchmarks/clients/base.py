@@ -86,7 +86,8 @@ class Client:
 
     `packages` are distributions whose versions are reported. With `separate` the client has a virtual environment
     of its own, into which `installs` go (the first of the packages if it is empty). `module` is what is imported by
-    those that offer `import`.
+    those that offer `import`. `most` is how many devices it is asked for: what takes minutes tells no more than what
+    takes seconds.
     """
 
     name: ClassVar[str]
@@ -95,6 +96,7 @@ class Client:
     installs: ClassVar[tuple[str, ...]] = ()
     floor: ClassVar[bool] = False
     separate: ClassVar[bool] = False
+    most: ClassVar[int] = 100_000
     module: ClassVar[str] = ""
 
     def server(self, needs: str) -> str:

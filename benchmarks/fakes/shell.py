@@ -71,7 +71,14 @@ class Shell:
         elif not line or line.startswith(_SILENT):
             yield echo + prompt
         else:
-            yield echo + ANSWERS.get(line, b"% Invalid input detected at '^' marker.\r\n") + prompt
+            command, _, wanted = line.partition(b" | include ")
+            answer = ANSWERS.get(command, b"% Invalid input detected at '^' marker.\r\n")
+            yield echo + (_including(wanted, answer) if wanted else answer) + prompt
+
+
+def _including(wanted: bytes, answer: bytes) -> bytes:
+    """The lines with those words in them; some clients ask with such a filter what they have before them."""
+    return b"".join(line for line in answer.splitlines(keepends=True) if wanted in line)
 
 
 def _output(size: int) -> Iterator[bytes]:

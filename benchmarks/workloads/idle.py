@@ -18,7 +18,10 @@ _LIMIT = 50
 class Idle(Workload[DeviceClient]):
     name = "idle"
     title = "Idle sessions"
-    about = "What the process grew by for each open session, the first of which is not counted."
+    about = (
+        "What the process grew by for each open session, the first of which is not counted."
+        " Of clients that start a program for each session, unicon that is, the program is not counted either."
+    )
     goals = (
         Goal(words="at most 40 KiB for an SSH session", key="memory", bound=40, cases="^ssh"),
         Goal(words="one descriptor for an SSH session", key="descriptors", bound=1, cases="^ssh"),

@@ -29,7 +29,7 @@ def measured(client: str, value: float, case: str = "ssh, 5", floor: bool = Fals
 
 
 FLOOR, OURS = measured("asyncssh", 2, floor=True), measured("aioconn", 3)
-PEERS = [measured("scrapli", 9), measured("netmiko", 6)]
+PEERS = [measured("scrapli", 9), measured("netmiko", 6), measured("asyncssh.plain", 4)]
 OTHERS = [measured("aioconn", 12, "ssh, 50"), measured("aioconn.sync", 4, "telnet, 5")]
 
 
@@ -57,7 +57,7 @@ def test_a_goal_is_judged_by_the_worst_of_its_cases(
     goal: dict[str, object], value: float | None, case: str, said: str
 ) -> None:
     results = [FLOOR, OURS, *PEERS, *OTHERS]
-    ratios = [{}, {"cpu": 1.5}, {"cpu": 4.5}, {"cpu": 3.0}, {}, {}]
+    ratios = [{}, {"cpu": 1.5}, {"cpu": 4.5}, {"cpu": 3.0}, {"cpu": 2.0}, {}, {}]
     verdict = judge(Goal(words="", key="cpu", **goal), results, ratios)  # type: ignore[arg-type]
     assert (verdict.case, str(verdict)) == (case, said)
     assert verdict.value == pytest.approx(value)
