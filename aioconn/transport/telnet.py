@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Telnet over a lower stream: what `wire.telnet` understands, sent and received.
 
-Answers to one chunk leave at once and together, before anybody sees its data. Nothing waits for a negotiation to end,
-because some servers never end it, and others say nothing before every question is answered. The options beyond the
+Answers to one chunk leave at once and together, and in front of what its receiver says to its data: one packet where
+there would be two. Nothing waits for a negotiation to end, because some servers never end it, and others say nothing
+before every question is answered. The options beyond the
 usual are telnetlib3's (`telnet_options`), which is not loaded before a peer asks for one of them.
 
 Keepalive: a peer that has negotiated gets IAC NOP when neither side has said anything for so long. Nothing answers it,
@@ -50,6 +51,7 @@ class TelnetStream(Stream):
             term=terminal.term, rows=terminal.rows, columns=terminal.columns, elsewhere=HOST_OPTIONS
         )
         self._host_options: HostOptions | None = None
+        self._outbox = b""  # answers that have not left yet
         self._answered = 0  # bytes of answers since the caller last wrote
         self._error: SessionBroken | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -60,6 +62,7 @@ class TelnetStream(Stream):
         """The stream below is open."""
         self._lower = lower
         self._answer()
+        self._flush()
         self._start_timer()
 
     # From below
@@ -73,6 +76,8 @@ class TelnetStream(Stream):
             self._start_timer()
         if plain and self._receiver is not None:
             self._receiver.data_received(plain)
+        if self._outbox:
+            self._flush()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._stop_timer()
@@ -82,8 +87,7 @@ class TelnetStream(Stream):
             receiver.connection_lost(self._error or error)
 
     def _answer(self) -> None:
-        lower = self._lower
-        if lower is None:
+        if self._lower is None or self._ending:
             return
         answers = self._telnet.answers()
         for command in self._telnet.left():
@@ -92,16 +96,19 @@ class TelnetStream(Stream):
 
                 self._host_options = HostOptions()
             answers += self._host_options.answer(command)
-        if not answers or self._ending:
-            return
         self._answered += len(answers)
         if self._answered <= ANSWER_LIMIT:
-            lower.write(answers)
+            self._outbox += answers
             return
         self._error = SessionBroken(
             "the device negotiates telnet options without end", device=self._device, path=self._path
         )
         self.abort()
+
+    def _flush(self) -> None:
+        outbox, self._outbox = self._outbox, b""
+        if outbox and self._lower is not None and not self._ending:
+            self._lower.write(outbox)
 
     # Keepalive
 
@@ -135,7 +142,8 @@ class TelnetStream(Stream):
         if self._timer is not None:
             self._last = time.monotonic()
         self._answered = 0
-        self._lower.write(self._telnet.encode(data))
+        outbox, self._outbox = self._outbox, b""
+        self._lower.write(outbox + self._telnet.encode(data))
 
     def pause_reading(self) -> None:
         if self._lower is not None:

@@ -106,11 +106,22 @@ def test_recorded_negotiations(name: str, piece: int) -> None:
 
 
 def test_answers_to_one_chunk_leave_in_one_write() -> None:
-    peer, _, _ = telnet()
+    peer, record, stream = telnet()
     writes: list[bytes] = []
     peer.on_write = writes.append
     peer.feed(DIALOGUES["inetutils"][0][0])
     assert len(writes) == 1
+    heard = record.data_received
+
+    def reply(data: bytes) -> None:
+        heard(data)
+        stream.write(b"ann\r")
+        stream.write(b"word\r")
+
+    record.data_received = reply  # type: ignore[method-assign]
+    writes.clear()
+    peer.feed(WILL + b"\x01" + b"login: ")
+    assert writes == [DO + b"\x01" + b"ann\r\0", b"word\r\0"]
 
 
 def test_a_broken_command_disturbs_nothing() -> None:
