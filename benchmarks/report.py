@@ -119,7 +119,7 @@ class Report:
             " the same bytes, and nothing that a script needs beyond. That of pools is an `asyncio.Semaphore`;"
             " others are named where they are used."
         )
-        yield "- 1 MB is 1,000,000 bytes, 1 KiB 1,024."
+        yield "- 1 MB is 1,000,000 bytes, 1 KiB 1,024. Some of it is drawn in [plots](plots/)."
         yield ""
 
     def _duration(self) -> str:
