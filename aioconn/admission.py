@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import random
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
@@ -252,7 +251,7 @@ class Admission:
         """What the attempts on a path have come to."""
         if (found := self._breakers.get(path)) is None:
             told = functools.partial(self._reset, path)
-            found = self._breakers[path] = Breaker(random.Random(), on_reset=told)
+            found = self._breakers[path] = Breaker(on_reset=told)
         return found
 
     def _reset(self, path: str) -> None:
