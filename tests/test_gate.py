@@ -42,7 +42,10 @@ class Bench:
 
     def __init__(self, size: int, *, yields: Callable[[Member[str], bool], bool] | None = None) -> None:
         self.made = 0
-        keys: dict[str, Any] = {"yields": yields} if yields is not None else {}
+        self.rivals: list[str] = [] if yields is None else ["another pool"]
+        keys: dict[str, Any] = {"rivals": self.rivals}
+        if yields is not None:
+            keys["yields"] = yields
         self.gate: Gate[str] = Gate(size, self._make, check_after=CHECK_AFTER, **keys)
 
     def _make(self) -> str:
@@ -315,6 +318,45 @@ def test_what_is_given_back_when_it_has_been_given_up_changes_nothing() -> None:
 
 
 # ---------------------------------------------------------------------- how many there are
+
+
+@pytest.mark.parametrize(
+    ("happens", "rests"),
+    [
+        (lambda bench, member: None, True),
+        (lambda bench, member: bench.ask("waiter"), False),
+        (lambda bench, member: bench.rivals.append("another pool"), False),
+        (lambda bench, member: setattr(member, "expires", 1.0), False),
+        (lambda bench, member: setattr(bench.gate, "tidied_at", LIFE * 2), False),
+        (lambda bench, member: bench.gate.close(0.5, RuntimeError), False),
+        (lambda bench, member: bench.gate.resize(1, 0.5), False),
+        (lambda bench, member: bench.gate.close_member(member, "dirty", 0.5), False),
+    ],
+    ids=[
+        "nothing",
+        "wanted here",
+        "wanted elsewhere",
+        "too old",
+        "not watched",
+        "closed",
+        "too many",
+        "given up",
+    ],
+)
+def test_what_comes_back_the_quick_way_is_wanted_by_nobody(
+    happens: Callable[[Bench, Member[str]], object], rests: bool
+) -> None:
+    bench = Bench(2)
+    bench.gate.tidied_at = 0.0
+    member, _ = bench.leased(2)
+    happens(bench, member)
+    stage = member.stage
+    assert bench.gate.rest(member, 1.0) is rests
+    assert (member.stage, bench.gate.idle) == ((Stage.IDLE, [member]) if rests else (stage, []))
+    assert member.served == int(rests)
+    assert (
+        bench.gate.count(Stage.LEASED) + bench.gate.count(Stage.IDLE) + bench.gate.count(Stage.CLOSING) == 2
+    )
 
 
 def test_no_more_are_opened_than_the_size_nor_than_wait() -> None:

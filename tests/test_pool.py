@@ -308,6 +308,18 @@ async def test_a_turn_without_a_wait_is_told_to_whoever_listens(pair: Any) -> No
         assert [type(event) for event in told] == ([Acquired] * 3 if listeners is not None else [])
 
 
+async def test_turns_leave_the_device_to_who_needs_it_alone(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1, check_after=0.05)
+    for idle in (0.0, 0.0, 0.1):
+        await asyncio.sleep(idle)
+        async with pool.acquire():
+            pass
+        async with device.exclusive(timeout=1.0):
+            pass
+    assert pool.statistics()["settled"] == 1
+
+
 async def test_idle_sessions_are_checked_before_they_are_used(pair: Any) -> None:
     device, served = await pair("telnet")
     pool = await device.connect(pool_size=2, check_after=0.05)
@@ -325,6 +337,16 @@ async def test_idle_sessions_are_closed_in_time(pair: Any) -> None:
             await asyncio.sleep(0.01)
     assert "Version" in await pool.execute("show version")
     assert served.logins == 2
+
+
+async def test_what_was_kept_for_long_is_closed_in_time_as_well(pair: Any) -> None:
+    device, served = await pair("telnet")
+    pool = await device.connect(pool_size=1, idle_timeout=0.1)
+    async with pool.acquire():
+        await asyncio.sleep(0.3)  # meanwhile nothing is idle
+    async with asyncio.timeout(20):
+        while served.sessions:
+            await asyncio.sleep(0.01)
 
 
 async def test_sessions_do_not_live_for_ever(pair: Any) -> None:
