@@ -9,7 +9,7 @@ import inspect
 import sys
 import warnings
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from types import CodeType, FrameType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -32,9 +32,9 @@ class Lender(Protocol):
 
     def lend(self, lease: Any, frame: FrameType) -> Lent | None: ...
 
-    async def lease(
+    def lease(
         self, lease: Any, lent: Lent, limit: float | None, running: asyncio.AbstractEventLoop
-    ) -> None: ...
+    ) -> Coroutine[Any, Any, None]: ...
 
     def give_back(self, lease: Any, lent: Lent) -> None: ...
 

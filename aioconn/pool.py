@@ -10,7 +10,16 @@ import asyncio
 import contextlib
 import dataclasses
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar, overload
@@ -327,18 +336,17 @@ class ConnectionPool(Generic[C]):
             self._tell_acquired(0.0)
         return lent
 
-    async def lease(
+    def lease(
         self, lease: Lease[C], lent: Lent, limit: float | None, running: asyncio.AbstractEventLoop
-    ) -> None:
+    ) -> Coroutine[Any, Any, None]:
         """For `Acquisition`: wait for a session and a shared hold of the device. A cancel leaves nothing taken."""
         if self._sessions.loop is running and not self._gate.closed:
             lent.thread = get_ident()
-            await self._lend(lease, lent, limit)
-        else:
-            await carry_acquiring(self._home(), self._lend, lambda _: self.release(lease), lease, lent, limit)
+            return self._lend(lease, lent, limit)
+        return carry_acquiring(self._home(), self._lend, lambda _: self.release(lease), lease, lent, limit)
 
     async def _lend(self, lease: Lease[C], lent: Lent, limit: float | None) -> None:
-        exclusivity = self.exclusivity
+        exclusivity, waiting = self.exclusivity, self._waiting
         lent.loop = self._sessions.home()
         now = started = lent.loop.time()
         if not exclusivity.try_share(lent, now):
@@ -354,7 +362,13 @@ class ConnectionPool(Generic[C]):
             member = self._gate.take(now)
             if member is None:
                 left = _NEVER if limit is None else max(limit - (now - started), 0.0)
-                member = await self._waiting.wait(left, lent.task)
+                caller = waiting.line_up(left, lent.task)
+                try:
+                    member = await caller.future
+                except BaseException:
+                    waiting.leave(caller)
+                    raise
+                waiting.served(caller)
         except BaseException:
             lent.release()
             raise

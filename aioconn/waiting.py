@@ -58,46 +58,58 @@ class Waiting(Generic[C]):
         self._expiry: asyncio.TimerHandle | None = None
         self._expires_at = _NEVER
 
-    async def wait(self, limit: float, task: weakref.ref[asyncio.Task[Any]] | None = None) -> Member[C]:
+    async def wait(self, limit: float) -> Member[C]:
         """The first session that comes free, within `limit` seconds. A cancel, even after the grant, loses nothing.
 
-        `task`: the one that asks, if it is known. Raises PoolTimeout, PoolClosed, Deadlock, and what kept the pool from
-        opening a session in time.
+        Raises PoolTimeout, PoolClosed, Deadlock, and what kept the pool from opening a session in time.
         """
+        current = asyncio.current_task(self._sessions.loop)
+        caller = self.line_up(limit, weakref.ref(current) if current is not None else None)
+        try:
+            member = await caller.future
+        except BaseException:
+            self.leave(caller)
+            raise
+        self.served(caller)
+        return member
+
+    def line_up(self, limit: float, task: weakref.ref[asyncio.Task[Any]] | None) -> Caller:
+        """The first step of `wait`, for who awaits the future himself: with many callers, one coroutine less for each
+        is felt. `leave` or `served` is the last."""
         sessions, gate = self._sessions, self._sessions.gate
         if gate.closed:
             raise self.closed()
-        loop = sessions.home()
-        if task is None and (current := asyncio.current_task(loop)) is not None:
-            task = weakref.ref(current)
         self._refuse_deadlock(task)
+        loop = sessions.home()
         now = loop.time()
-        future: asyncio.Future[Member[C]] = loop.create_future()
-        caller = Caller(future, now, now + limit, task)
+        caller = Caller(loop.create_future(), now, now + limit, task)
         gate.ask(caller, now)
         if gate.work:
             sessions.work()
         if caller.deadline < self._expires_at:
             self._watch(caller.deadline)
-        try:
-            member = await future
-        except BaseException:
-            granted = None
-            if future.done() and not future.cancelled() and future.exception() is None:
-                granted = future.result()  # cancelled in the very turn of the grant
-            if granted is not None:
-                gate.counters.cancelled += 1
-                sessions.give(granted)  # as from any other holder: it may have been lost in between
-            elif future.cancelled():
-                gate.withdraw(caller, sessions.now())
-                sessions.work()
-            raise
-        waited = loop.time() - now
-        counters = gate.counters
+        return caller
+
+    def leave(self, caller: Caller) -> None:
+        """Waiting for the future has raised: what had been granted in the very same turn is given back."""
+        sessions, future = self._sessions, caller.future
+        granted = None
+        if future.done() and not future.cancelled() and future.exception() is None:
+            granted = future.result()  # cancelled in the very turn of the grant
+        if granted is not None:
+            sessions.gate.counters.cancelled += 1
+            sessions.give(granted)  # as from any other holder: it may have been lost in between
+        elif future.cancelled():
+            sessions.gate.withdraw(caller, sessions.now())
+            sessions.work()
+
+    def served(self, caller: Caller) -> None:
+        """The caller has his session."""
+        waited = self._sessions.now() - caller.since
+        counters = self._sessions.gate.counters
         counters.wait_seconds += waited
         if waited > counters.longest_wait:
             counters.longest_wait = waited
-        return member
 
     def stop(self) -> None:
         """Nobody waits any more."""

@@ -20,6 +20,7 @@ import anyio
 import pytest
 
 import aioconn.gate
+import aioconn.pool
 import aioconn.waiting
 from aioconn.errors import (
     ConnectError,
@@ -503,18 +504,31 @@ def test_nothing_is_awaited_between_the_look_and_the_place_in_line() -> None:
     awaits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     assert not [node for node in ast.walk(gate) if isinstance(node, awaits)]
 
-    waiting = ast.parse(inspect.getsource(aioconn.waiting))
-    wait = next(
-        node for node in ast.walk(waiting) if isinstance(node, ast.AsyncFunctionDef) and node.name == "wait"
-    )
-    lines = [node.lineno for node in ast.walk(wait) if isinstance(node, awaits[1:])]
-    asks = [
-        node.lineno
-        for node in ast.walk(wait)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "ask"
-    ]
-    assert len(asks) == 1
-    assert min(lines) > asks[0]
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    found = {
+        node.name: node
+        for module in (aioconn.waiting, aioconn.pool)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, functions)
+    }
+
+    def calls(name: str, word: str) -> list[int]:
+        return [
+            node.lineno
+            for node in ast.walk(found[name])
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == word
+        ]
+
+    assert [name for name in found if calls(name, "ask")] == ["line_up"]
+    assert isinstance(found["line_up"], ast.FunctionDef)
+    looks = {"wait": "line_up", "_lend": "take", "_call": "take"}  # and what comes first there
+    places = {"wait": "line_up", "_lend": "line_up", "_call": "wait"}
+    assert {name for name in found if calls(name, "line_up")} == {"wait", "_lend"}
+    for name, place in places.items():
+        (look,), (placed,) = calls(name, looks[name]), calls(name, place)
+        lines = [node.lineno for node in ast.walk(found[name]) if isinstance(node, awaits[1:])]
+        assert not [line for line in lines if look <= line < placed]
+        assert [line for line in lines if line >= placed]
 
 
 # bb8#167, HikariCP#1202: what came back broken was not counted as gone

@@ -256,18 +256,18 @@ GATE = (
 
 WAITING = (
     (
-        "                sessions.give(granted)  # as",
-        "                pass  # as",
+        "            sessions.give(granted)  # as",
+        "            pass  # as",
         "what was granted to somebody cancelled is lost",
     ),
     (
-        "                sessions.give(granted)  # as",
-        "                gate.free(granted, sessions.now())  # as",
+        "            sessions.give(granted)  # as",
+        "            sessions.gate.free(granted, sessions.now())  # as",
         "what was granted to somebody cancelled goes on unseen, though it may be dead",
     ),
     (
-        "                gate.withdraw(caller, sessions.now())\n",
-        "                pass\n",
+        "            sessions.gate.withdraw(caller, sessions.now())\n",
+        "            pass\n",
         "who is cancelled stays in line",
     ),
     (
