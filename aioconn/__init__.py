@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from aioconn.testbed.device import device as device
     from aioconn.testbed.testbed import Testbed as Testbed
     from aioconn.testbed.testbed import load as load
+    from aioconn.workers.crew import Workers as Workers
 
 _HOME = {
     "AioconnError": "aioconn.errors",
@@ -40,6 +41,7 @@ _HOME = {
     "Secret": "aioconn.credentials",
     "Statement": "aioconn.protocols.statements",
     "Testbed": "aioconn.testbed.testbed",
+    "Workers": "aioconn.workers.crew",
     "device": "aioconn.testbed.device",
     "fan_out": "aioconn.fanout",
     "load": "aioconn.testbed.testbed",
@@ -59,6 +61,7 @@ __all__ = [
     "Secret",
     "Statement",
     "Testbed",
+    "Workers",
     "device",
     "fan_out",
     "load",

@@ -106,6 +106,11 @@ class Credentials:
             return self
         return Credentials(*self._layers, origin=self._origin, chosen=chosen, user=user)
 
+    @property
+    def parts(self) -> tuple[tuple[Mapping[str, Credential], ...], str, tuple[str, ...], str | None]:
+        """What they are made of: layers, origin, who was chosen to log in, the user."""
+        return self._layers, self._origin, self._chosen, self._user
+
     def find(self, name: str) -> Credential | None:
         """The credential of exactly this name, from the most special layer that has it."""
         return next((layer[name] for layer in self._layers if name in layer), None)

@@ -39,7 +39,8 @@ AioconnError
 │   │   └── PoolClosed         the whole pool
 │   ├── SessionBroken          they broke it
 │   │   └── BadReply           what came is not the protocol
-│   └── BrokerGone             the process that holds the sessions has ended, or does not answer
+│   ├── BrokerGone             the process that holds the sessions has ended, or does not answer
+│   └── WorkerLost             the worker process that had the device in a fan-out has ended
 ├── LimitReached               the device's own budget of sessions or logins is spent
 │   └── PoolTimeout            no session of the pool came free; also a TimeoutError
 ├── DeviceBusy                 kept out by somebody's exclusive work; also a TimeoutError
@@ -385,6 +386,12 @@ class SessionBroken(SessionError):
 
 class BrokerGone(SessionError):
     """The process that holds the sessions has ended, or does not answer. What was under way may have been executed."""
+
+
+class WorkerLost(SessionError):
+    """The worker process that had the device in a fan-out has ended. What was under way may have been executed."""
+
+    maybe_executed: bool = True
 
 
 class BrokerRefused(AioconnError):

@@ -1,36 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The same work on many devices at once; a device that fails is a result, not an exception."""
+"""The same work on many devices at once, in this process or in several; a device that fails is a result."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator
+from typing import TYPE_CHECKING, Any, Literal
 
-from aioconn.collector import crowded
-from aioconn.errors import AioconnError, ConnectTimeout
 from aioconn.results import Result
+from aioconn.visits import LIMIT, TIMEOUT, Work, visits
 
-LIMIT = 100
-TIMEOUT = 60.0
-
-
-class Reachable(Protocol):
-    """What fan-out needs of a device."""
-
-    @property
-    def name(self) -> str: ...
-    def is_connected(self, alias: str | None = None) -> bool: ...
-    async def connect(self, *, via: str | None = None, timeout: float | None = None) -> Any: ...
-    async def disconnect(self, alias: str | None = None) -> None: ...
-    async def execute(self, command: Any, *, timeout: float | None = None) -> Any: ...
+if TYPE_CHECKING:
+    from aioconn.workers.crew import Workers
 
 
-Work = str | Sequence[str] | Callable[[Any], Awaitable[Any]]
-
-
-async def fan_out(
+def fan_out(
     devices: Any,
     work: Work,
     *,
@@ -38,6 +21,7 @@ async def fan_out(
     timeout: float = TIMEOUT,
     via: str | None = None,
     keep: bool = False,
+    workers: int | Literal["auto"] | Workers = 1,
 ) -> AsyncGenerator[Result[Any], None]:
     """Give a `Result` for each device as it finishes.
 
@@ -45,71 +29,14 @@ async def fan_out(
     that takes the device. At most `limit` devices are worked on at once; `timeout` (seconds) bounds each of them,
     connecting included. Devices that are not connected are connected for the work and disconnected after it, unless
     `keep`. Leaving the iteration early cancels what is under way and waits for it.
+
+    `workers` is how many processes work on the devices, this one among them; "auto" takes one for each core where there
+    are so many devices that it pays. A function is found by its name there, as `module.function` or a
+    `functools.partial` of that; its arguments and what it returns have to be values that can go to another process.
+    Raises `UsageError`, at the first step, for one that is not to be found so.
     """
-    if limit < 1:
-        raise ValueError("limit must be at least 1")
-    listed = _devices(devices)
-    todo = iter(listed)
-    finished: asyncio.Queue[Result[Any] | None] = asyncio.Queue()
+    if workers == 1:
+        return visits(devices, work, limit=limit, timeout=timeout, via=via, keep=keep)
+    from aioconn.workers.spread import spread
 
-    async def worker() -> None:
-        try:
-            for device in todo:
-                finished.put_nowait(await visit(device, work, timeout=timeout, via=via, keep=keep))
-        finally:
-            finished.put_nowait(None)
-
-    workers = [asyncio.create_task(worker()) for _ in range(min(limit, len(listed)))]
-    alive = len(workers)
-    try:
-        with crowded(len(listed)):
-            while alive:
-                result = await finished.get()
-                if result is None:
-                    alive -= 1
-                else:
-                    yield result
-        for task in workers:
-            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
-                raise error
-    finally:
-        for task in workers:
-            task.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
-
-
-async def visit(
-    device: Reachable, work: Work, *, timeout: float, via: str | None = None, keep: bool = False
-) -> Result[Any]:
-    """One device's part: connect if need be, work, disconnect again. Raises nothing but a cancellation."""
-    started = time.monotonic()
-    connected_here = False
-    value: Any = None
-    failure: BaseException | None = None
-    try:
-        if via is not None or not device.is_connected():
-            connected_here = True
-            await device.connect(via=via, timeout=timeout)
-        left = timeout - (time.monotonic() - started)
-        if left <= 0:
-            raise ConnectTimeout(f"nothing left of {timeout:g} s after connecting", device=device.name)
-        if callable(work):
-            async with asyncio.timeout(left):
-                value = await work(device)
-        else:
-            value = await device.execute(work, timeout=left)
-    except AioconnError as error:
-        failure = error
-    except TimeoutError:
-        failure = AioconnError(f"the work did not end within {timeout:g} s", device=device.name)
-    except Exception as error:
-        failure = error
-    finally:
-        if connected_here and not keep and device.is_connected():
-            await device.disconnect()
-    return Result(device=device.name, value=value, error=failure, elapsed=time.monotonic() - started)
-
-
-def _devices(devices: Any) -> list[Reachable]:
-    known = getattr(devices, "devices", devices)
-    return list(known.values() if isinstance(known, Mapping) else known)
+    return spread(devices, work, limit=limit, timeout=timeout, via=via, keep=keep, workers=workers)

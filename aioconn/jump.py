@@ -29,6 +29,11 @@ class JumpLink:
         self._tasks: dict[int, asyncio.Task[SshLink]] = {}
         self._waiters: dict[int, int] = {}
 
+    @property
+    def there(self) -> bool:
+        """Whether it is open, or being opened."""
+        return bool(self._tasks) or any(not link.closed for link in self._links.values())
+
     async def get(self, path: Path, credentials: Credentials, through: SshLink | None) -> SshLink:
         """The live link (through another one, if given); opened over `path` if there is none."""
         key = id(through) if through is not None else 0

@@ -165,6 +165,23 @@ class ConnectionManager:
     def limits(self) -> Limits:
         return self._admission.budget.limits
 
+    @property
+    def defaults(self) -> Defaults:
+        """What `connect()` starts from."""
+        return self._defaults
+
+    @property
+    def tied(self) -> bool:
+        """Whether it holds what cannot move to another process: connections, the link for devices behind this one, a
+        count of logins, wrappers that were attached as objects."""
+        return bool(
+            any(one.state is not State.CLOSED for one in self._connections.values())
+            or self._openings
+            or self._jump.there
+            or self.limits.logins_per_minute is not None
+            or self._wrappers.attached
+        )
+
     def default_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Options that every later `connect()` of this device starts from."""
         self._defaults = dataclasses.replace(

@@ -62,18 +62,25 @@ _changing = Lock()  # of all devices: it is quick, and nobody's code runs inside
 class Wrappers:
     """Those of one device. `layers` is what a call looks at: replaced as a whole, by any thread."""
 
-    __slots__ = ("_awaited", "_device", "_looked", "layers")
+    __slots__ = ("_attached", "_awaited", "_device", "_looked", "layers")
 
     def __init__(self, device: str = "") -> None:
         self.layers: tuple[Layer, ...] = ()
         self._device = device
+        self._attached: set[int] = set()  # the numbers of those that are named nowhere
         self._awaited: list[tuple[Loader, int, str | None]] = []
         self._looked = False  # for those of packages
+
+    @property
+    def attached(self) -> bool:
+        """Whether there are some that nobody but this process knows of: neither a testbed nor a package names them."""
+        return any(layer.number in self._attached for layer in self.layers)
 
     def attach(self, wrapper: Any, order: int | None = None) -> Layer:
         """Let calls that begin from now on go through it. Raises UsageError for what is no wrapper."""
         layer = _layer(wrapper, order, next(_numbers), None)
         with _changing:
+            self._attached.add(layer.number)
             self._put(layer)
         return layer
 
@@ -84,6 +91,7 @@ class Wrappers:
     def detach(self, layer: Layer) -> None:
         """Calls under way are not touched; may be repeated."""
         with _changing:
+            self._attached.discard(layer.number)
             self.layers = tuple(one for one in self.layers if one is not layer)
 
     def expect(self, loaders: Iterable[Loader], *, via: str | None = None) -> None:

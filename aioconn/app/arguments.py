@@ -21,6 +21,10 @@ def positive_int(text: str) -> int:
     return int(text)
 
 
+def worker_count(text: str) -> int | str:
+    return text if text == "auto" else positive_int(text)
+
+
 def positive_seconds(text: str) -> float:
     try:
         value = float(text)

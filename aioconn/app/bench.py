@@ -30,9 +30,10 @@ from aioconn.app.run import note_end, verdict
 from aioconn.app.samples import Subject
 from aioconn.app.selection import require_path, select
 from aioconn.errors import UnknownPath, UsageError
-from aioconn.fanout import LIMIT, TIMEOUT, fan_out
+from aioconn.fanout import fan_out
 from aioconn.testbed.device import Device
 from aioconn.testbed.testbed import Testbed, load
+from aioconn.visits import LIMIT, TIMEOUT
 
 AT_ONCE = 4
 """Devices that are measured at the same time: more of them would measure this process."""

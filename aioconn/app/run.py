@@ -12,28 +12,29 @@ import argparse
 import contextlib
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
 from rich.text import Text
 
-from aioconn.app.arguments import command, positive_int, positive_seconds
-from aioconn.app.calls import OwnServices, takes_commands, understand
+from aioconn.app.arguments import command, positive_int, positive_seconds, worker_count
 from aioconn.app.exits import Exit
 from aioconn.app.loop import drive
 from aioconn.app.progress import Journal, Progress, Tally
 from aioconn.app.selection import require_path, select
 from aioconn.app.terminal import printable
-from aioconn.app.visit import Report, Services, Visit
+from aioconn.app.visit import Report, visit_to, visited
 from aioconn.app.wording import count, names, seconds
 from aioconn.app.writers import ForEyes, ForPipes, ForPrograms, IntoFolder, Writer
-from aioconn.errors import MissingValue, Problem, TestbedError, UnknownPath, UsageError
+from aioconn.errors import MissingValue, Problem, TestbedError, UsageError
 from aioconn.events import Listeners
-from aioconn.fanout import LIMIT, TIMEOUT, Reachable, fan_out
-from aioconn.testbed.device import Device
+from aioconn.fanout import fan_out
+from aioconn.results import Result
 from aioconn.testbed.testbed import load
+from aioconn.visits import LIMIT, TIMEOUT, Reachable
+from aioconn.workers.spread import WORTH, spread
 
 NAME = re.compile(r"[\w.\-]+")
 """What may be the name of a daemon, and is no command of several words."""
@@ -113,6 +114,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds for each device, connecting included (default %(default)g)",
     )
+    parser.add_argument(
+        "--workers",
+        type=worker_count,
+        metavar="N",
+        help="processes that work on them, this one among them; `auto`, the default, is one for each "
+        f"{WORTH} devices, at most one for each core",
+    )
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="one JSON object per device and line")
     form.add_argument(
@@ -133,6 +141,7 @@ def run(arguments: argparse.Namespace) -> Exit:
     if arguments.attach is not None:
         return run_attached(arguments)
     testbed = load(arguments.testbed)
+    arguments.workers = arguments.workers or "auto"
     devices = select(testbed.devices, arguments.device)
     require_path(devices, arguments.via)
     return drive(lambda: fan(testbed, devices, arguments), program=arguments.program)
@@ -142,6 +151,9 @@ def run_attached(arguments: argparse.Namespace) -> Exit:
     """The same on the devices of a daemon."""
     from aioconn.app.attached import attached
 
+    if arguments.workers not in (None, 1):
+        raise UsageError("--workers: the sessions are those of the daemon", hint="leave it out with --attach")
+    arguments.workers = 1
     testbed = attached(arguments.attach or None, limit=arguments.limit)
     devices = select(testbed.devices, arguments.device)
     arguments.limit = testbed.limit
@@ -157,20 +169,22 @@ async def fan(source: Source, devices: Sequence[Reachable], arguments: argparse.
     writer = writer_for(arguments, progress)
     if arguments.verbose:
         source.listeners.add(Journal(progress).on_event)
-    visits = {device.name: visit_to(device, arguments, tally) for device in devices}
-    work: Any = fan_out(
-        visits.values(),
-        arguments.commands,
-        limit=arguments.limit,
-        timeout=arguments.timeout,
-        via=arguments.via,
-    )
+    # where what is to be done makes no sense, that is said before anything is touched
+    visits = {
+        device.name: visit_to(device, arguments.commands, arguments.via, tally.begin) for device in devices
+    }
+    keys = {"limit": arguments.limit, "timeout": arguments.timeout, "via": arguments.via}
+    work: AsyncGenerator[Result[Any], None]
+    if arguments.workers == 1:
+        work = fan_out(visits.values(), arguments.commands, **keys)
+    else:
+        work = spread(devices, arguments.commands, workers=arguments.workers, how=visited, **keys)
     try:
         async with progress, source, contextlib.aclosing(work) as results:
             for warning in source.warnings if arguments.verbose else ():
                 progress.note(Text(printable(str(warning)), style="yellow"))
             async for result in results:
-                report = Report.of(visits[result.device], result)
+                report = Report.of(visits[result.device] if arguments.workers == 1 else None, result)
                 tally.finish(report.device, ok=report.ok)
                 if report.error is not None:
                     failed[report.device] = report.error
@@ -181,18 +195,6 @@ async def fan(source: Source, devices: Sequence[Reachable], arguments: argparse.
     finally:
         note_end(progress, tally, failed)
     return verdict(tally, failed)
-
-
-def visit_to(device: Reachable, arguments: argparse.Namespace, tally: Tally) -> Visit:
-    """Raises `UsageError` where the words are to be a call and are none, before anything is touched; that the path is
-    missing is for `connect()` to say. What a daemon's connection is, is known when it is found."""
-    if isinstance(device, Device):
-        with contextlib.suppress(UnknownPath):
-            kind = device.manager.class_of(arguments.via)
-            if not takes_commands(kind):
-                return Visit(device, tally.begin, OwnServices(device, understand(kind, arguments.commands)))
-        return Visit(device, tally.begin)
-    return Visit(device, tally.begin, device if isinstance(device, Services) else None)
 
 
 def writer_for(arguments: argparse.Namespace, progress: Progress) -> Writer:

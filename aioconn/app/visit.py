@@ -4,15 +4,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from aioconn.app.calls import Call, rendered
-from aioconn.errors import AioconnError
-from aioconn.fanout import TIMEOUT, Reachable
+from aioconn.app.calls import Call, OwnServices, rendered, takes_commands, understand
+from aioconn.errors import AioconnError, UnknownPath
 from aioconn.results import Output, Result
+from aioconn.testbed.device import Device
+from aioconn.visits import TIMEOUT, Reachable, visit
 
 
 @runtime_checkable
@@ -86,6 +88,29 @@ class Visit:
                 self.outputs.append(Output(text, command=call.text, elapsed=elapsed))
 
 
+def visit_to(
+    device: Reachable, words: Sequence[str], via: str | None, on_start: Callable[[str], None]
+) -> Visit:
+    """Raises `UsageError` where the words are to be a call and are none, before anything is touched; that the path is
+    missing is for `connect()` to say. What a daemon's connection is, is known when it is found."""
+    if isinstance(device, Device):
+        with contextlib.suppress(UnknownPath):
+            kind = device.manager.class_of(via)
+            if not takes_commands(kind):
+                return Visit(device, on_start, OwnServices(device, understand(kind, words)))
+        return Visit(device, on_start)
+    return Visit(device, on_start, device if isinstance(device, Services) else None)
+
+
+async def visited(
+    device: Reachable, words: Sequence[str], /, *, timeout: float, via: str | None, keep: bool
+) -> Result[list[Output]]:
+    """A whole visit, in whatever process; the result has the outputs up to the error if there is one."""
+    standing = visit_to(device, words, via, lambda _: None)
+    result = await visit(standing, words, timeout=timeout, via=via, keep=keep)
+    return dataclasses.replace(result, value=standing.outputs)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """What is to be shown of a device: its outputs, up to the error if there is one. Seconds."""
@@ -96,10 +121,10 @@ class Report:
     error: BaseException | None = None
 
     @classmethod
-    def of(cls, visit: Visit, result: Result[Any]) -> Report:
-        return cls(
-            device=result.device, elapsed=result.elapsed, outputs=tuple(visit.outputs), error=result.error
-        )
+    def of(cls, visit: Visit | None, result: Result[Any]) -> Report:
+        """What `visit` has brought, or if there is none, what `visited` gave."""
+        outputs = visit.outputs if visit is not None else result.value or ()
+        return cls(device=result.device, elapsed=result.elapsed, outputs=tuple(outputs), error=result.error)
 
     @property
     def ok(self) -> bool:

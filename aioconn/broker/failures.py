@@ -55,7 +55,7 @@ def enrol(cls: type[Exception], name: str) -> None:
 
 def told(error: BaseException) -> dict[str, Any] | Any:
     """The packed error with its traceback as a note: for an error that was raised here and is raised again there."""
-    return _pack(error, 0, set(), note=_traceback(error))
+    return _pack(error, 0, set(), note=trace(error))
 
 
 def _pack_error(error: BaseException, depth: int) -> Any:
@@ -153,8 +153,8 @@ def _repr(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 
-def _traceback(error: BaseException) -> str | None:
-    """Files, lines and functions. No source, which costs a look at each file, and no values."""
+def trace(error: BaseException) -> str | None:
+    """Its traceback as a note: files, lines, functions. No source, which costs a look at each file, and no values."""
     if error.__traceback__ is None:
         return None
     frames = traceback.StackSummary.extract(

@@ -19,7 +19,6 @@ from aioconn.broker.frames import Target
 from aioconn.broker.values import ConnectionRef, DeviceRef
 from aioconn.connection import BaseConnection
 from aioconn.errors import SessionClosed, UnknownDevice, UsageError, nearest
-from aioconn.fanout import fan_out
 from aioconn.lease import Lease
 from aioconn.pool import ConnectionPool
 from aioconn.protocols.registry import PYATS
@@ -27,6 +26,7 @@ from aioconn.residence import lodging
 from aioconn.results import Output, Result, Results
 from aioconn.testbed.device import Device
 from aioconn.testbed.testbed import Testbed
+from aioconn.visits import visits
 
 if TYPE_CHECKING:
     from aioconn.broker.estate import Estate
@@ -71,7 +71,7 @@ async def _fan_out(
     if callable(work):
         raise UsageError("a function cannot be run in another process", hint="fan out over commands")
     chosen = list(testbed.devices.values()) if devices is None else [testbed[name] for name in devices]
-    async with contextlib.aclosing(fan_out(chosen, work, **keys)) as results:
+    async with contextlib.aclosing(visits(chosen, work, **keys)) as results:
         with lodged():  # the first step makes the tasks that do the work
             result = await anext(results, None)
         while result is not None:

@@ -13,15 +13,15 @@ import contextvars
 import inspect
 import threading
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from aioconn import fanout
 from aioconn.errors import SessionError, UnknownAlias, UsageError
-from aioconn.fanout import LIMIT, TIMEOUT, Reachable
 from aioconn.home import Leash, homes, iterate_from_thread
 from aioconn.residence import lodging
 from aioconn.results import Result
 from aioconn.sync import exit as process_exit
+from aioconn.visits import LIMIT, TIMEOUT, Reachable
 
 if TYPE_CHECKING:
     from aioconn.sync.devices import Device
@@ -39,6 +39,7 @@ def fan_out(
     timeout: float = TIMEOUT,
     via: str | None = None,
     keep: bool = False,
+    workers: int | Literal["auto"] = 1,
 ) -> Generator[Result[Any], None, None]:
     """Give a `Result` for each device as it finishes.
 
@@ -47,6 +48,10 @@ def fan_out(
     connecting included: a function hears of its end in what it calls of the device, and is left behind if it does not
     come back. Devices that are not connected are connected for the work and disconnected after it, unless `keep`.
     Leaving the iteration early cancels what is under way and waits for it.
+
+    `workers` is how many processes work on the devices, this one among them; "auto" takes one for each core where there
+    are so many devices that it pays. For commands: functions run in threads of this process, and with a number of
+    workers above 1 are a `UsageError`. Devices of another process are worked on in that one, whatever is given here.
     """
     if limit < 1:
         raise ValueError("limit must be at least 1")
@@ -55,6 +60,13 @@ def fan_out(
             f"{work.__qualname__} is a coroutine function",
             hint="aioconn.sync.fan_out takes a plain one, aioconn.fan_out this one",
         )
+    if callable(work):
+        if workers not in (1, "auto"):
+            raise UsageError(
+                "functions run in threads of this process, and commands in worker processes",
+                hint="aioconn.fan_out takes coroutine functions there",
+            )
+        workers = 1
     known: Any = getattr(devices, "devices", devices)
     listed: list[Device] = list(known.values() if isinstance(known, Mapping) else known)
     if not callable(work) and any(device.local is None for device in listed):
@@ -63,7 +75,7 @@ def fan_out(
         results = remote.fan_out(listed, work, limit=limit, timeout=timeout, via=via, keep=keep)
         if results is not None:  # they are all of one testbed
             return results
-    return _results(listed, work, limit=limit, timeout=timeout, via=via, keep=keep)
+    return _results(listed, work, limit=limit, timeout=timeout, via=via, keep=keep, workers=workers)
 
 
 def _results(
@@ -74,6 +86,7 @@ def _results(
     timeout: float,
     via: str | None,
     keep: bool,
+    workers: int | Literal["auto"],
 ) -> Generator[Result[Any], None, None]:
     context = contextvars.copy_context()
     handles: dict[int, Device] = {}
@@ -90,7 +103,9 @@ def _results(
         if (task := asyncio.current_task()) is not None:
             process_exit.watch_task(task)
         what = call if callable(work) else work
-        results = fanout.fan_out(visited, what, limit=limit, timeout=timeout, via=via, keep=keep)
+        results = fanout.fan_out(
+            visited, what, limit=limit, timeout=timeout, via=via, keep=keep, workers=workers
+        )
         try:
             # The first step makes all tasks that work on devices; nothing else is to lodge on the shared loop.
             token = lodging.set("shared")

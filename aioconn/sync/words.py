@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, overload
 
-from aioconn.fanout import LIMIT, TIMEOUT
 from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT
 from aioconn.sync.handle import Handle
+from aioconn.visits import LIMIT, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -15,7 +15,6 @@ from aioconn.collector import crowded, paused
 from aioconn.declaration import Loader
 from aioconn.errors import AioconnError, Problem, UnknownDevice, nearest
 from aioconn.events import Listeners
-from aioconn.fanout import LIMIT, TIMEOUT
 from aioconn.residence import LoopKind
 from aioconn.results import Output, Result, Results
 from aioconn.testbed.device import Device
@@ -23,6 +22,7 @@ from aioconn.testbed.load import load_spec
 from aioconn.testbed.model import Server, TestbedSpec
 from aioconn.testbed.pieces import Callables
 from aioconn.testbed.topology import Topology
+from aioconn.visits import LIMIT, TIMEOUT
 from aioconn.wrapping import Wrapper, Wrapping
 
 # Key exchanges are CPU work: a thousand at once take three times as long as in groups of about fifty.

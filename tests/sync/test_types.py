@@ -60,6 +60,8 @@ NOT_FOR_SCRIPTS = {
         "clean",
         "closing",
         "connect_gate",
+        "defaults",
+        "tied",
         "end_transaction",
         "from_spec",
     ),

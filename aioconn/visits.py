@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One device's part of a fan-out, and many of them at once in this process; a failure is a result, not an exception."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol
+
+from aioconn.collector import crowded
+from aioconn.errors import AioconnError, ConnectTimeout
+from aioconn.results import Result
+
+LIMIT = 100
+TIMEOUT = 60.0
+
+
+class Reachable(Protocol):
+    """What fan-out needs of a device."""
+
+    @property
+    def name(self) -> str: ...
+    def is_connected(self, alias: str | None = None) -> bool: ...
+    async def connect(self, *, via: str | None = None, timeout: float | None = None) -> Any: ...
+    async def disconnect(self, alias: str | None = None) -> None: ...
+    async def execute(self, command: Any, *, timeout: float | None = None) -> Any: ...
+
+
+Work = str | Sequence[str] | Callable[[Any], Awaitable[Any]]
+
+
+class Visiting(Protocol):
+    """One device's part, as `visit` does it."""
+
+    def __call__(
+        self, device: Any, work: Any, /, *, timeout: float, via: str | None, keep: bool
+    ) -> Coroutine[Any, Any, Result[Any]]: ...
+
+
+async def visit(
+    device: Reachable, work: Work, *, timeout: float, via: str | None = None, keep: bool = False
+) -> Result[Any]:
+    """One device's part: connect if need be, work, disconnect again. Raises nothing but a cancellation."""
+    started = time.monotonic()
+    connected_here = False
+    value: Any = None
+    failure: BaseException | None = None
+    try:
+        if via is not None or not device.is_connected():
+            connected_here = True
+            await device.connect(via=via, timeout=timeout)
+        left = timeout - (time.monotonic() - started)
+        if left <= 0:
+            raise ConnectTimeout(f"nothing left of {timeout:g} s after connecting", device=device.name)
+        if callable(work):
+            async with asyncio.timeout(left):
+                value = await work(device)
+        else:
+            value = await device.execute(work, timeout=left)
+    except AioconnError as error:
+        failure = error
+    except TimeoutError:
+        failure = AioconnError(f"the work did not end within {timeout:g} s", device=device.name)
+    except Exception as error:
+        failure = error
+    finally:
+        if connected_here and not keep and device.is_connected():
+            await device.disconnect()
+    return Result(device=device.name, value=value, error=failure, elapsed=time.monotonic() - started)
+
+
+async def visits(
+    devices: Any,
+    work: Work,
+    *,
+    limit: int = LIMIT,
+    timeout: float = TIMEOUT,
+    via: str | None = None,
+    keep: bool = False,
+    how: Visiting = visit,
+) -> AsyncGenerator[Result[Any], None]:
+    """A `Result` for each device as it finishes: `fan_out` without other processes. `how` is one device's part."""
+    if limit < 1:
+        raise ValueError("limit must be at least 1")
+    listed = devices_of(devices)
+    todo = iter(listed)
+    finished: asyncio.Queue[Result[Any] | None] = asyncio.Queue()
+
+    async def worker() -> None:
+        try:
+            for device in todo:
+                finished.put_nowait(await how(device, work, timeout=timeout, via=via, keep=keep))
+        finally:
+            finished.put_nowait(None)
+
+    workers = [asyncio.create_task(worker()) for _ in range(min(limit, len(listed)))]
+    alive = len(workers)
+    try:
+        with crowded(len(listed)):
+            while alive:
+                result = await finished.get()
+                if result is None:
+                    alive -= 1
+                else:
+                    yield result
+        for task in workers:
+            if task.done() and not task.cancelled() and (error := task.exception()) is not None:
+                raise error
+    finally:
+        for task in workers:
+            task.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+def devices_of(devices: Any) -> list[Reachable]:
+    """Those of a testbed, a mapping or an iterable."""
+    known = getattr(devices, "devices", devices)
+    return list(known.values() if isinstance(known, Mapping) else known)
