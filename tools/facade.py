@@ -76,7 +76,10 @@ FACADES = (
         sources=(("aioconn.manager", "ConnectionManager"),),
         own=words("wrap"),
         by_hand=words("breaker device connections get using_alias instantiate"),
-        not_here=words("class_of device_gone loop residence relieve path_changed connect_gate jump link claim_home defaults tied"),
+        not_here=words(
+            "class_of device_gone loop residence relieve path_changed connect_gate jump link claim_home"
+            " defaults tied"
+        ),
     ),
     Facade(
         name="ConnectionWords",

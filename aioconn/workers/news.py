@@ -26,7 +26,7 @@ _CLASSES: tuple[type[Event], ...] = (
     events.CircuitOpened,
     events.LimitLearned,
 )
-_NUMBERS = {cls: number for number, cls in enumerate(_CLASSES)}
+_NUMBERS: dict[type[Event], int] = {cls: number for number, cls in enumerate(_CLASSES)}
 _FIELDS = tuple(tuple(field.name for field in dataclasses.fields(cls)) for cls in _CLASSES)
 
 

@@ -200,7 +200,7 @@ class Post(asyncio.Protocol):
             self.kill()
             raise
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._loop.remove_reader(self._secrets.fileno())
         self._close_secrets()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import gc
 import importlib
 import logging
 import os
@@ -47,6 +48,7 @@ def main(orders: int, secrets: int, loop: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever presses Ctrl-C means the owner, who tells us
     for number in (orders, secrets):
         os.set_inheritable(number, False)
+    gc.set_threshold(50_000, 10, 10)  # it does nothing but visit devices: see `collector`
     factory: Callable[[], asyncio.AbstractEventLoop] | None = None
     if loop == "uvloop":
         import uvloop  # pyright: ignore[reportMissingImports]  the owner has it
@@ -155,7 +157,7 @@ class Worker(asyncio.Protocol):
             if isinstance(frame, Call):
                 _ORDERS[frame.name](self, *frame.args)
 
-    def connection_lost(self, error: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._over.set()
         self._gone.set()
