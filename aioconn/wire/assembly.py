@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from aioconn.wire import ansi
@@ -69,17 +69,16 @@ class Settled:
         return self.head + self._lines.replace(b"\n", b"\r\n")
 
 
-def assemble(buffer: bytearray, begin: int, end: int, cuts: Iterable[Span], encoding: str) -> Answered:
+def assemble(buffer: bytearray, begin: int, end: int, cuts: Sequence[Span], encoding: str) -> Answered:
     """The answer in `buffer[begin:end]` without `cuts`; empties the buffer of a large one to spare memory."""
-    spans = sorted(cuts)
-    if not spans and end - begin < BLOCK:
+    if not cuts and end - begin < BLOCK:
         bare = ansi.plain(buffer[begin:end])
         if bare is not None:  # and lines that show nothing are empty
             return Answered(bare.decode(encoding, "replace").strip("\n"), bytes(buffer))
     begin = without_head(buffer, begin, end)
     end = without_tail(buffer, begin, end)
-    if spans:
-        body = without(buffer, begin, end, spans)
+    if cuts:
+        body = without(buffer, begin, end, sorted(cuts))
         return Answered(text=ansi.clean(body, encoding).strip("\n"), raw=bytes(buffer))
     if end - begin < BLOCK:
         return Answered(text=ansi.clean(buffer[begin:end], encoding).strip("\n"), raw=bytes(buffer))

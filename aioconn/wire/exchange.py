@@ -81,6 +81,7 @@ class Exchange:
         "_pagers",
         "_prompts",
         "_search",
+        "_sent",
         "_settle_at",
         "_settled",
         "_suspected_at",
@@ -127,7 +128,8 @@ class Exchange:
         self._buffer = bytearray()
         self._has_line = False
         self._inert = _inert(prompts.finals, dialogue.finals)
-        self._search = EchoSearch(command, prompts, behind_prompt=lead)
+        self._sent = command.encode()
+        self._search: EchoSearch | None = None
         self._echo_end: int | None = 0 if discipline is Discipline.NONE else None
         self._answered_to = 0
         self._pagers: list[Span] = []
@@ -143,7 +145,7 @@ class Exchange:
 
     def start(self) -> bytes:
         """What to write, in one piece: two writes cost 70 us more over SSH."""
-        line = self.command.encode() + self._newline
+        line = self._sent + self._newline
         return self._newline + line if self._lead else line
 
     @property
@@ -212,8 +214,8 @@ class Exchange:
                 return b""
             if not self._can_prove(match.mode):
                 # perhaps the prompt of something older; our own is still to come unless the echo was altered
-                if self._search.likely is not None:
-                    self._echo_end, self.done = self._search.likely, match
+                if (likely := self._likely_echo) is not None:
+                    self._echo_end, self.done = likely, match
                 return b""
         if self._can_prove(match.mode):
             return self._send_word(match.begin, match.mode)
@@ -278,9 +280,21 @@ class Exchange:
     def _has_echo(self) -> bool:
         """Whether the answer's beginning is known: behind the echo."""
         if self._echo_end is None:
-            self._echo_end = self._search.end_in(self._buffer)
+            search = self._search
+            if search is None:
+                if not self._lead and self._sent and self._buffer.startswith(self._sent + b"\r\n"):
+                    self._echo_end, self.echoed = len(self._sent) + 2, True  # as it mostly stands there
+                    return True
+                search = EchoSearch(self.command, self._prompts, behind_prompt=self._lead)
+                self._search = search
+            self._echo_end = search.end_in(self._buffer)
             self.echoed = self._echo_end is not None
         return self._echo_end is not None
+
+    @property
+    def _likely_echo(self) -> int | None:
+        """Where a line ends that may have been the echo, while there is none."""
+        return self._search.likely if self._search is not None else None
 
     # ------------------------------------------------------------------ proving that a prompt was one
 
@@ -347,7 +361,7 @@ class Exchange:
             begin = min(begin, self._ended_at)
         self.done = replace(match, begin=begin, strength=Strength.SURE)
         if not self._has_echo():
-            self._echo_end = min(self._search.likely or 0, begin)
+            self._echo_end = min(self._likely_echo or 0, begin)
 
     # ------------------------------------------------------------------ the answer
 
@@ -438,10 +452,14 @@ class Exchange:
 
     def _end(self, prompt: PromptMatch) -> int:
         """Where the answer ends: before the prompt, and before a pager that the prompt was painted over."""
+        if not self._pagers:
+            return prompt.begin
         return next((begin for begin, end in self._pagers if end == prompt.begin), prompt.begin)
 
     def _cuts(self, begin: int, end: int) -> list[Span]:
         """Pagers that the device did not erase itself, and probes that a tty repeated in the middle of the output."""
+        if not self._pagers and not self._words:
+            return []
         cuts = [cut for span in self._pagers if (cut := pager_cut(self._buffer, *span)) is not None]
         for word in self._words:
             cuts += word.typed(self._buffer, begin, end)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from aioconn.platforms.model import Mode, Platform
@@ -22,7 +22,7 @@ _LEADER_LINES = 3
 # Cisco's IOS shows at least so much of a long host name in the prompts of its configuration modes.
 _SHOWN_OF_HOST = 16
 _UNSEEN = b" \x00\x07"
-_CARRIAGE_RETURN = 0x0D
+_CARRIAGE_RETURN, _NEWLINE = 0x0D, 0x0A
 _USER = re.compile(r"[\w.\-+]+@$")
 
 
@@ -95,7 +95,7 @@ class _Exact:
 class Prompts:
     """The prompts of one platform, for any device or, with `host`, for one."""
 
-    __slots__ = ("_exact", "_heads", "_patterns", "_seen", "finals", "host", "platform")
+    __slots__ = ("_exact", "_heads", "_last", "_last_line", "_patterns", "_seen", "finals", "host", "platform")
 
     def __init__(self, platform: Platform, host: str | None = None) -> None:
         self.platform = platform
@@ -104,6 +104,8 @@ class Prompts:
         self._exact: _Exact | None = None
         self._heads: list[re.Pattern[str]] | None = None
         self._seen = ""
+        self._last: PromptMatch | None = None  # what the line `_last_line` is, whole and alone
+        self._last_line = b""
         self.finals = self._patterns.finals
 
     def learned(self, host: str) -> Prompts:
@@ -122,6 +124,13 @@ class Prompts:
 
     def at_end(self, data: bytes | bytearray, start: int = 0) -> PromptMatch | None:
         """The prompt that ends `data[start:]`, if one does."""
+        last = self._last
+        if last is not None and data.endswith(self._last_line):
+            # mostly it is the one before: to judge it anew would take as long as everything else about a short answer
+            begin = len(data) - len(self._last_line)
+            if begin == start or (begin > start and data[begin - 1] == _NEWLINE):
+                self._seen = last.text
+                return last if last.begin == begin else replace(last, begin=begin, line_begin=begin)
         floor = max(start, len(data) - LINE_LIMIT)
         newline = data.rfind(b"\n", floor)
         line_begin = newline + 1 if newline >= 0 else floor
@@ -136,7 +145,10 @@ class Prompts:
         ):
             return None
         whole = newline >= 0 or floor == start
-        return self._judge(data, start, line_begin, ansi.line_of(line, 0), whole=whole)
+        match = self._judge(data, start, line_begin, ansi.line_of(line, 0), whole=whole)
+        if match is not None and match.strength is Strength.SURE and not self._patterns.singly:
+            self._last, self._last_line = match, line
+        return match
 
     def _judge(
         self, data: bytes | bytearray, start: int, line_begin: int, text: str, *, whole: bool
