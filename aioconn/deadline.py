@@ -16,13 +16,13 @@ from types import TracebackType
 class Alarm:
     """The deadlines of tasks of one loop, used in that loop alone."""
 
-    __slots__ = ("_at", "_deadlines", "_timer", "loop")
+    __slots__ = ("_timer", "at", "loop", "running")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self._deadlines: set[Deadline] = set()
+        self.running: set[Deadline] = set()
+        self.at = math.inf  # when it goes off
         self._timer: asyncio.TimerHandle | None = None
-        self._at = math.inf  # when it goes off
 
     def after(self, seconds: float) -> Deadline:
         """A deadline for the running task, which begins when it is entered; see `Deadline`."""
@@ -30,31 +30,24 @@ class Alarm:
 
     def stop(self) -> None:
         """Forget the timer, when no deadline is to come any more."""
-        if self._timer is not None and not self._deadlines:
+        if self._timer is not None and not self.running:
             self._timer.cancel()
-            self._timer, self._at = None, math.inf
+            self._timer, self.at = None, math.inf
 
-    def add(self, deadline: Deadline) -> None:
-        self._deadlines.add(deadline)
-        if deadline.when < self._at:
-            self._set(deadline.when)
-
-    def discard(self, deadline: Deadline) -> None:
-        self._deadlines.discard(deadline)
-
-    def _set(self, when: float) -> None:
+    def set(self, when: float) -> None:
+        """Go off at that time."""
         if self._timer is not None:
             self._timer.cancel()
-        self._at = when
+        self.at = when
         self._timer = self.loop.call_at(when, self._go_off)
 
     def _go_off(self) -> None:
-        at, self._at, self._timer = self._at, math.inf, None
-        for deadline in [one for one in self._deadlines if one.when <= at]:
-            self._deadlines.discard(deadline)
+        at, self.at, self._timer = self.at, math.inf, None
+        for deadline in [one for one in self.running if one.when <= at]:
+            self.running.discard(deadline)
             deadline.pass_by()
-        if self._deadlines:
-            self._set(min(one.when for one in self._deadlines))
+        if self.running:
+            self.set(min(one.when for one in self.running))
 
 
 class Deadline:
@@ -78,13 +71,16 @@ class Deadline:
             raise RuntimeError("a deadline is for tasks")
         self._task = task
         self._cancelling = task.cancelling()
-        self._alarm.add(self)
+        alarm = self._alarm
+        alarm.running.add(self)
+        if self.when < alarm.at:
+            alarm.set(self.when)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._alarm.discard(self)
+        self._alarm.running.discard(self)
         if (
             self.passed
             and self._task.uncancel() <= self._cancelling

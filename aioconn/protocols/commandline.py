@@ -126,8 +126,7 @@ class CommandLine:
             raise UsageError("a command is one line", **self._where, hint="pass a list of lines")
         shell = self.shell
         self._command = command
-        probe = shell.probe
-        doubt = shell.discipline in _BLIND and bool(probe.send) and not shell.proven
+        doubt = not shell.proven and shell.discipline in _BLIND and bool(shell.probe.send)
         if not shell.in_step or self.raw or doubt:
             # no echo, or one in the middle of leftovers: nothing in the answer could tell them apart
             await self._find_prompt(shell, likely=shell.in_step and not self.raw)

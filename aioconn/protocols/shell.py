@@ -149,7 +149,8 @@ class Shell:
 
         When this is cancelled in the middle, `in_step` stays False: somebody has to bring it back.
         """
-        self.flush_stray()
+        if self._stray:
+            self.flush_stray()
         waiter = self._waiter = self._loop.create_future()
         self._talk = talk
         if self._watch is None:
@@ -202,9 +203,10 @@ class Shell:
     def end(self, talk: Talk) -> None:
         """The talk is over, done or not."""
         self._talk = self._waiter = None
-        self._stop_timer()
-        if talk.done is not None:
-            self.arrived_at(talk.done)
+        if self._timer is not None:
+            self._stop_timer()
+        if (done := talk.done) is not None:
+            self.arrived_at(done)
             if isinstance(talk, Exchange):
                 self._stray += talk.late
         elif isinstance(talk, Exchange) and talk.answering.parted is not None:

@@ -95,7 +95,17 @@ class _Exact:
 class Prompts:
     """The prompts of one platform, for any device or, with `host`, for one."""
 
-    __slots__ = ("_exact", "_heads", "_last", "_last_line", "_patterns", "_seen", "finals", "host", "platform")
+    __slots__ = (
+        "_exact",
+        "_heads",
+        "_last",
+        "_last_line",
+        "_patterns",
+        "_seen",
+        "finals",
+        "host",
+        "platform",
+    )
 
     def __init__(self, platform: Platform, host: str | None = None) -> None:
         self.platform = platform

@@ -217,3 +217,36 @@ def test_any_bytes(head: bytes, tail: bytes) -> None:
         if (match := prompts.at_end(data)) is not None:
             assert 0 <= match.begin <= len(data)
             assert match.line_begin == data.rfind(b"\n") + 1
+
+
+PIECES = [
+    b"r1#",
+    b"r1# ",
+    b"r1(config)#",
+    b"r1>",
+    b"r2#",
+    b"\r\n",
+    b"\n",
+    b"a",
+    b"\x1b[m",
+    b"me@r1:~$ ",
+    b"#",
+]
+
+
+@pytest.mark.parametrize(
+    ("platform", "host"), [(CISCO, "r1"), (CISCO, None), (LINUX, "me@r1"), (JUNOS, "r1")]
+)
+@given(
+    st.lists(
+        st.tuples(st.lists(st.sampled_from(PIECES), max_size=5).map(b"".join), st.integers(0, 6)), max_size=6
+    )
+)
+def test_what_was_seen_before_changes_nothing(
+    platform: Platform, host: str | None, seen: list[tuple[bytes, int]]
+) -> None:
+    """The prompt that was found last is looked for first."""
+    used = Prompts(platform, host)
+    for data, start in seen:
+        start = min(start, len(data))
+        assert used.at_end(bytearray(data), start) == Prompts(platform, host).at_end(data, start)
