@@ -105,7 +105,8 @@ class SshLink:
             port=port,
             lost=self._on_lost,
         )
-        settings = profile.connection_options(host, port, credential.user, known)
+        answered = answers is not None
+        settings = profile.connection_options(host, port, credential.user, known, answered=answered)
         client.user = settings.username
         settings.protocol_factory = lambda: client
         waiter: asyncio.Future[None] = loop.create_future()

@@ -9,7 +9,7 @@ from typing import Literal
 
 from aioconn.credentials import Secret
 
-METHODS = ("publickey", "keyboard-interactive", "password")
+METHODS = ("publickey", "password", "keyboard-interactive")
 
 
 @dataclass(frozen=True, kw_only=True)  # no slots: connection classes inherit it next to other option sets
@@ -17,9 +17,10 @@ class SshOptions:
     """How an SSH link is made. Everything has a default that suits a current device.
 
     `auth_methods` are tried in this order; a method without the means for it (no key, no password) is passed
-    over, and a password that was refused is not sent again by another method. `private_key` and `certificate`
-    are file paths, `passphrase` opens the keys. `agent` asks the agent behind `SSH_AUTH_SOCK`. `ssh_config`
-    is True for `~/.ssh/config` or a path; no configuration file is read otherwise.
+    over, and a password that was refused is not sent again by another method. Where somebody answers further
+    questions (one-time codes) keyboard-interactive comes before password, unless another order than the default
+    is given. `private_key` and `certificate` are file paths, `passphrase` opens the keys. `agent` asks the agent
+    behind `SSH_AUTH_SOCK`. `ssh_config` is True for `~/.ssh/config` or a path; no configuration file is read otherwise.
 
     `known_hosts` is the one file to read and to write; None stands for aioconn's own store, besides which
     `~/.ssh/known_hosts` and `/etc/ssh/ssh_known_hosts` are read. `host_key` pins keys (`ssh-ed25519 AAAA...`

@@ -33,7 +33,7 @@ from aioconn.errors import (
 )
 from aioconn.home.locks import Lock
 from aioconn.transport.hostkeys import HostKeys, Known, store_for
-from aioconn.transport.ssh_options import SshOptions
+from aioconn.transport.ssh_options import METHODS, SshOptions
 
 KEX = (
     "curve25519-sha256",
@@ -121,19 +121,21 @@ class Profile:
         return self.store.find(host, port) if self.store is not None else Known()
 
     def connection_options(
-        self, host: str, port: int, user: str | None, known: Known
+        self, host: str, port: int, user: str | None, known: Known, *, answered: bool = False
     ) -> asyncssh.SSHClientConnectionOptions:
         """A copy for one connection.
 
         Key types that the host is known by are asked for first, so that a host which shows another type to
         others still shows us the one that we can check. Certificates are only asked for where an authority is
-        known.
+        known. `answered`: further questions can be answered, which only keyboard-interactive asks.
         """
         options = copy.copy(self.base)
         options.orig_host = options.host = host
         options.port = port
         if user is not None:
             options.username = user
+        if answered and self.options.auth_methods == METHODS:
+            options.preferred_auth = ["publickey", "keyboard-interactive", "password"]
         # Key pairs remember which signature the last server took: each connection needs its own.
         keys = list(self.keys) if "publickey" in self.options.auth_methods else []
         options.client_keys = list(asyncssh.load_keypairs(keys))

@@ -338,8 +338,9 @@ def _host_in(platform: Platform, mode: Mode, text: str) -> str:
     found = re.fullmatch(_with_host(pattern, platform.host), text)
     if found is None or not found["host__"]:
         return ""
-    user = _USER.search(text, 0, found.start("host__"))
-    named = (user[0] if user else "") + found["host__"]
+    if (user := _USER.search(text, 0, found.start("host__"))) is None:
+        return found["host__"]  # nothing to look at more closely, with a pattern made for this device alone
+    named = user[0] + found["host__"]
     return named if re.fullmatch(_with_host(mode.prompt, re.escape(named)), text) else found["host__"]
 
 
