@@ -64,7 +64,7 @@ class Admission:
         self._listeners = listeners
         self.budget = Budget(limits)
         self.exclusivity = Exclusivity(device)
-        self.configures = ConfigureOrder(device)
+        self._configures: ConfigureOrder | None = None
         self.links = Links(device, on_room=self._reconsider)
         self._breakers: dict[str, Breaker] = {}
         self._trying: set[Connection] = set()
@@ -78,6 +78,13 @@ class Admission:
     def home(self) -> asyncio.AbstractEventLoop | None:
         """The loop that the device lives on now."""
         return self._needs.loop
+
+    @property
+    def configures(self) -> ConfigureOrder:
+        """The order of those who configure the device; made when somebody does, for most devices are only read."""
+        if self._configures is None:
+            self._configures = ConfigureOrder(self._device)
+        return self._configures
 
     @property
     def whole(self) -> Exclusivity:

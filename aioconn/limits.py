@@ -6,7 +6,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import sys
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,7 @@ class Budget:
         self._only_login: OrderedDict[Any, Waiter] = OrderedDict()  # they hold a place
         self._turns = itertools.count()
         self._early_turns = itertools.count(-sys.maxsize)
-        self._givers: deque[Group] = deque()
+        self._givers: list[Group] = []
         self._serving = False
         self._now = float("-inf")
         self._live = self._refused = self._yielding = 0
@@ -356,7 +356,7 @@ class Budget:
             while True:
                 granted = self._grant_login(self._now) or self._grant_place(self._now)
                 if self._givers:  # counted after the grant: what was given up must not fall back to the giver
-                    self._count(self._givers.popleft(), -1)
+                    self._count(self._givers.pop(0), -1)
                 elif not granted:
                     return
         finally:

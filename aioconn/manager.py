@@ -579,18 +579,25 @@ class ConnectionManager:
                     self._forget(alias)
 
     async def _close_all(self, closers: list[Callable[[], Any]]) -> None:
-        tasks = [asyncio.ensure_future(closer()) for closer in closers]
+        tasks: list[asyncio.Future[Any]] = []
+        failures: list[Exception] = []
         try:
-            if tasks:
+            if len(closers) == 1:  # it ends well by itself when it is cancelled
+                await closers[0]()
+            elif closers:
+                tasks += [asyncio.ensure_future(closer()) for closer in closers]
                 await asyncio.wait(tasks)
+        except Exception as error:
+            failures.append(error)
         except asyncio.CancelledError:
             for task in tasks:
                 task.cancel()
-            await asyncio.wait(tasks)
+            if tasks:
+                await asyncio.wait(tasks)
             raise
         finally:
             errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
-            failures = [error for error in errors if isinstance(error, Exception)]
+            failures += [error for error in errors if isinstance(error, Exception)]
             # What somebody has connected meanwhile lives on, here, and its own close does the rest.
             if self._is_all_closed():
                 await self._admission.links.close()

@@ -12,7 +12,8 @@ import dataclasses
 import functools
 import types
 import typing
-from collections.abc import Mapping
+import weakref
+from collections.abc import Hashable, Mapping
 from typing import Any, TypeVar
 
 from aioconn.credentials import Secret
@@ -55,10 +56,28 @@ def build(
                 problems.append(f"{prefix}{name}: unknown option, {nearest(name, hints)}")
     if not problems:
         try:
-            return options_type(**values)
+            return _share(options_type, values)
         except ValueError as error:
             problems.append(str(error))
     raise InvalidOption("; ".join(problems), device=device, path=path.name, hint=path.origin or None)
+
+
+_PLAIN = (str, int, float, tuple, type(None))
+_made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
+
+
+def _share(options_type: type[T], values: dict[str, Any]) -> T:
+    """The options with these values: one object for all connections that have the same, for it takes 1.7 KiB.
+
+    Only of plain values: a secret would be asked for, and a function may keep the connection that keeps the options.
+    """
+    if not all(isinstance(value, _PLAIN) for value in values.values()):
+        return options_type(**values)
+    key = (options_type, *((name, type(value), value) for name, value in sorted(values.items())))
+    found: T | None = _made.get(key)
+    if found is None:
+        found = _made[key] = options_type(**values)
+    return found
 
 
 @functools.cache

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 CONNECT_TIMEOUT = 30.0
@@ -53,7 +52,7 @@ class LoginRate:
 
     def __init__(self, per_minute: int | None) -> None:
         self.per_minute = per_minute
-        self._starts: deque[float] = deque()
+        self._starts: list[float] = []
 
     def due(self, now: float) -> float:
         """When a login may start: `now`, or the moment at which the window has room again."""
@@ -70,7 +69,7 @@ class LoginRate:
         """Logins of the last 60 seconds."""
         starts = self._starts
         while starts and starts[0] + self.WINDOW <= now:
-            starts.popleft()
+            del starts[0]
         return len(starts)
 
     def record(self, now: float) -> None:

@@ -156,6 +156,22 @@ def test_what_cannot_be_converted(value: Any, hint: Any, words: str) -> None:
         convert(value, hint)
 
 
+def test_connections_with_the_same_options_share_them() -> None:
+    path = Path(name="cli", protocol="ssh")
+
+    def built(**arguments: Any) -> Some:
+        return build(Some, path, arguments, device="r1")
+
+    assert built(kind="a") is built(kind="a")
+    assert built(kind="a") is not built(kind="b")
+    assert built(flag=True) != built(flag=False)
+
+    def ask() -> str:
+        raise AssertionError("nobody needs the word")
+
+    assert built(word=(deferred := Secret(ask))).word is deferred
+
+
 def test_every_problem_of_the_options_at_once() -> None:
     path = Path(name="cli", options={"count": "x"}, arguments={"flg": True}, origin="t.yaml:7")
     with pytest.raises(InvalidOption) as caught:

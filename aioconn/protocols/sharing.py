@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from aioconn.credentials import Credential, Secret
@@ -16,15 +15,13 @@ if TYPE_CHECKING:
     from aioconn.connection import BaseConnection
     from aioconn.links import Links
 
-_OPTIONS = tuple(field.name for field in dataclasses.fields(SshOptions))
-
 
 @dataclass(frozen=True, slots=True)
 class LinkKey:
     """What makes two links of a device interchangeable. Nothing deferred is asked for it."""
 
     path: str
-    parts: tuple[Hashable, ...] = dataclasses.field(repr=False)
+    parts: tuple[Hashable, ...] = field(repr=False)
 
     def __str__(self) -> str:
         return self.path
@@ -50,8 +47,9 @@ def link_key(connection: BaseConnection[Any]) -> LinkKey | None:
     elif path.protocol != "netconf":  # subsystems are not shells: how many a link carries is tried
         return None
     login = connection.credentials.login(path.protocol or "ssh", path.name)
-    settings = (_plain(getattr(options, name)) for name in _OPTIONS)
-    return LinkKey(path.name, (_Same(path), suffix, *_parts(login), *settings))
+    return LinkKey(
+        path.name, (_Same(path), suffix, *_parts(login), options.public, _plain(options.passphrase))
+    )
 
 
 def would_share(links: Links, connection: BaseConnection[Any]) -> bool:

@@ -74,7 +74,7 @@ class Shell:
         self._lost_by: Exception | None = None
         self.pace = Pace()
         self._loop = asyncio.get_running_loop()
-        self._arrived = asyncio.Event()
+        self._arrived: asyncio.Event | None = None  # made when somebody waits, which few do
 
     # ------------------------------------------------------------------ receiver
 
@@ -91,14 +91,14 @@ class Shell:
             self._stray += data
             if len(self._stray) > _STRAY_LIMIT:
                 del self._stray[:-_STRAY_LIMIT]
-            self._arrived.set()
+            self._tell_arrival()
             return
         self._after(talk, talk.feed(data))
 
     def connection_lost(self, error: Exception | None, /) -> None:
         self._lost = True
         self._lost_by = error
-        self._arrived.set()
+        self._tell_arrival()
         self._stop_timer()
         self._stop_watching()
         if (waiter := self._waiter) is not None and not waiter.done():
@@ -261,8 +261,16 @@ class Shell:
 
     async def next_arrival(self) -> None:
         """Wait until more comes than is there now; the caller sets the deadline."""
-        self._arrived.clear()
-        await self._arrived.wait()
+        await self._next_arrival().wait()
+
+    def _next_arrival(self) -> asyncio.Event:
+        arrived = self._arrived = self._arrived or asyncio.Event()
+        arrived.clear()
+        return arrived
+
+    def _tell_arrival(self) -> None:
+        if self._arrived is not None:
+            self._arrived.set()
 
     def check(self) -> None:
         """Raise SessionBroken if the stream has ended."""
@@ -311,10 +319,10 @@ class Shell:
         """Wait until something comes outside of any talk; False if nothing does in time."""
         if self._stray or self._lost:
             return True
-        self._arrived.clear()
+        arrived = self._next_arrival()
         try:
             async with asyncio.timeout(timeout):
-                await self._arrived.wait()
+                await arrived.wait()
         except TimeoutError:
             return False
         return True

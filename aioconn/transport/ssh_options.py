@@ -4,7 +4,8 @@ light."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from dataclasses import dataclass, fields
 from typing import Literal
 
 from aioconn.credentials import Secret
@@ -57,3 +58,10 @@ class SshOptions:
             raise ValueError(f"auth_methods: {', '.join(unknown) or 'none'} is none of {', '.join(METHODS)}")
         if self.keepalive < 0:
             raise ValueError(f"keepalive: {self.keepalive} is negative")
+
+    @functools.cached_property
+    def public(self) -> SshOptions:
+        """Only what SSH is about, and without the secret, whose hash would ask the user: what tells profiles and links
+        apart."""
+        names = (field.name for field in fields(SshOptions) if field.name != "passphrase")
+        return SshOptions(**{name: getattr(self, name) for name in names})

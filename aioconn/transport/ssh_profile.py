@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import dataclasses
 import functools
 import os
 from collections.abc import Iterable, Sequence
@@ -77,8 +76,6 @@ HOST_KEYS = (
     "ssh-ed448",
 )
 LEGACY_HOST_KEYS = ("ssh-rsa", "ssh-dss")
-
-_FIELDS = tuple(field.name for field in dataclasses.fields(SshOptions) if field.name != "passphrase")
 
 Files = tuple[tuple[str, int, int], ...]
 
@@ -167,10 +164,7 @@ async def prepare(
     s.
     """
     passphrase = options.passphrase or credential.passphrase
-    # Only what SSH is about, without the secret (asking for its hash would ask the user): the key of the
-    # cache.
-    values = {name: getattr(options, name) for name in _FIELDS}
-    options = SshOptions(**values)
+    options = options.public
     keys = (*options.private_key, *((credential.key,) if credential.key else ()))
     certificate = options.certificate or credential.certificate
     home_config = os.path.expanduser("~/.ssh/config")  # noqa: ASYNC240 - no file is touched by that
