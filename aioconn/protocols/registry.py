@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import functools
-from importlib.metadata import entry_points
 from typing import Any
 
 from aioconn.connection import BaseConnection
@@ -47,6 +46,8 @@ def protocols() -> dict[str, str]:
 
 @functools.cache
 def _entry_points() -> dict[str, str]:
+    from importlib.metadata import entry_points
+
     return {point.name: point.value for point in entry_points(group=GROUP)}
 
 

@@ -27,17 +27,6 @@ def test_every_command_explains_itself(name: str, capsys: Any) -> None:
     assert capsys.readouterr().out.startswith(f"usage: aioconn {name}")
 
 
-def test_help_imports_no_library(environment: Any) -> None:
-    code = (
-        "import sys; from aioconn.app.main import main; main(['--help']);"
-        "print(sorted({'asyncssh', 'telnetlib3', 'rich', 'yaml', 'asyncio'} & set(sys.modules)))"
-    )
-    ran = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
-    assert ran.stdout.endswith("[]\n")
-
-
 def test_platforms_and_checks_leave_ssh_alone(environment: Any) -> None:
     code = (
         "import sys; from aioconn.app.main import main; main(['platforms']); main(['testbed', 'check', 'x']);"
