@@ -11,6 +11,7 @@ import asyncio
 from typing import Any, cast
 
 import asyncssh
+from asyncssh.constants import OPEN_CONNECT_FAILED
 
 Carrier = asyncio.Transport | asyncssh.SSHTCPChannel[bytes]
 
@@ -28,9 +29,9 @@ class End(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._carrier = transport
         if self._early:
-            self._carrier.write(self._early)
+            transport.write(self._early)
         if self.other._ended:
-            self._carrier.write_eof()
+            transport.write_eof()
 
     def session_started(self) -> None: ...
 
@@ -78,5 +79,5 @@ async def reach(loop: asyncio.AbstractEventLoop, host: str, port: int) -> Any:
     try:
         await loop.create_connection(lambda: far, host, port)
     except OSError as error:
-        raise asyncssh.ChannelOpenError(asyncssh.OPEN_CONNECT_FAILED, str(error)) from None
+        raise asyncssh.ChannelOpenError(OPEN_CONNECT_FAILED, str(error)) from None
     return cast(Any, near)
