@@ -47,6 +47,7 @@ _CLIENTS = {
     "yaml.compose": "yaml_:Compose",
     "yaml.safe_load": "yaml_:SafeLoad",
     "aioconn.load": "aioconn_files:AioconnFiles",
+    "aioconn.workers": "aioconn_workers:AioconnWorkers",
 }
 NAMES = tuple(_CLIENTS)
 
