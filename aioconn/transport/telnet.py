@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 NOP = b"\xff\xf1"
 EOR, TSPEED, LFLOW, NEW_ENVIRON = 25, 32, 33, 39
 HOST_OPTIONS = frozenset({EOR, TSPEED, LFLOW, NEW_ENVIRON})
-# Bytes of answers, while nothing else is said. A login takes some fifty; what an endless storm of requests
-# is answered with stays in memory while the peer does not read.
+# Bytes of answers, while nothing else is said and no second passes without one. A login takes some fifty; what an
+# endless storm of requests is answered with stays in memory while the peer does not read.
 ANSWER_LIMIT = 64 * 1024
 
 
@@ -52,7 +52,8 @@ class TelnetStream(Stream):
         )
         self._host_options: HostOptions | None = None
         self._outbox = b""  # answers that have not left yet
-        self._answered = 0  # bytes of answers since the caller last wrote
+        self._answered = 0  # bytes of answers since the caller last wrote, or a second passed without any
+        self._answered_at = 0.0
         self._error: SessionBroken | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._last = 0.0  # when a byte last passed, while the timer runs
@@ -96,6 +97,10 @@ class TelnetStream(Stream):
 
                 self._host_options = HostOptions()
             answers += self._host_options.answer(command)
+        now = time.monotonic()
+        if now > self._answered_at + 1:  # devices that ask for a timing mark now and then may do so for weeks
+            self._answered = 0
+        self._answered_at = now
         self._answered += len(answers)
         if self._answered <= ANSWER_LIMIT:
             self._outbox += answers

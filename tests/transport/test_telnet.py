@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from types import SimpleNamespace
@@ -150,6 +151,16 @@ async def test_negotiation_without_end(piece: bytes) -> None:
     assert isinstance(error, SessionBroken)
     assert (error.device, error.path) == ("r1", "con")
     assert "without end" in str(error)
+
+
+def test_who_asks_now_and_then_may_ask_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    peer, record, _ = telnet()
+    now = time.monotonic()
+    for second in range(0, ANSWER_LIMIT, 30):
+        monkeypatch.setattr(time, "monotonic", lambda at=now + second: at)
+        peer.feed((DO + b"\x06") * 100)
+    assert len(peer.written) > ANSWER_LIMIT
+    assert not record.ends
 
 
 def test_what_is_written() -> None:
