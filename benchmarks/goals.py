@@ -10,6 +10,8 @@ from typing import Protocol
 
 OURS = "aioconn"
 """How the names of our own clients begin."""
+_SEVERAL = ".workers"
+"""How those of several processes end."""
 _NO_PEERS = (OURS, "asyncssh")
 """How those of whom do not count among the peers: ours, and the library beneath by itself."""
 
@@ -34,7 +36,7 @@ class Goal:
     With `higher` more is better, and it is to be at least that. `against` says what is compared: nothing, the value
     itself; `floor`, how many times the floor's value it is in the same round; `sizes`, the largest value among these
     cases as a multiple of the smallest; `peers` or a client's name: how many times better it is than the best of them,
-    which is to be at least `bound`.
+    which is to be at least `bound`. It is about all of our clients that have one process, or about `client` alone.
     """
 
     words: str
@@ -43,6 +45,7 @@ class Goal:
     higher: bool = False
     against: str = ""
     cases: str = ""
+    client: str = ""
 
     @property
     def at_least(self) -> bool:
@@ -78,7 +81,8 @@ def judge(goal: Goal, results: Sequence[Found], ratios: Sequence[dict[str, float
     """The verdict on one workload's results; `ratios` are those to the floor, result by result."""
     values: list[tuple[float, str]] = []
     for one, ratio in zip(results, ratios, strict=True):
-        if one.floor or not one.client.startswith(OURS) or not re.search(goal.cases, one.case):
+        about = one.client == goal.client if goal.client else _is_ours(one)
+        if not about or not re.search(goal.cases, one.case):
             continue
         value = ratio.get(goal.key) if goal.against == "floor" else one.medians.get(goal.key)
         if value is not None and goal.against not in ("", "floor", "sizes"):
@@ -92,6 +96,10 @@ def judge(goal: Goal, results: Sequence[Found], ratios: Sequence[dict[str, float
         return Verdict(goal=goal, value=most[0] / least[0], case=most[1]) if least[0] else Verdict(goal=goal)
     value, case = (min if goal.at_least else max)(values)
     return Verdict(goal=goal, value=value, case=case)
+
+
+def _is_ours(one: Found) -> bool:
+    return not one.floor and one.client.startswith(OURS) and not one.client.endswith(_SEVERAL)
 
 
 def _times_better(goal: Goal, value: float, same: Sequence[Found]) -> float | None:

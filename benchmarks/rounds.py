@@ -72,7 +72,11 @@ class Rounds:
 
     def measure(self, workload: Workload[Any], case: Case) -> list[Measured]:
         """All clients that can do it, the floor first."""
-        able = [client for client in self.clients if case.needs in client.offers]
+        able = [
+            client
+            for client in self.clients
+            if case.needs in client.offers and workload.name in (client.only or {workload.name})
+        ]
         able.sort(key=lambda client: not workload.has_floor(client))
         found = {
             client.name: Measured(

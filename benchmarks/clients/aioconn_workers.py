@@ -20,6 +20,7 @@ class AioconnWorkers(Aioconn):
 
     name = "aioconn.workers"
     offers = frozenset({"ssh", "telnet"})
+    only = frozenset({"fanout", "visit", "scaling"})
 
     def fan_out(
         self, targets: Sequence[Target], commands: Sequence[str], limit: int, meter: Meter

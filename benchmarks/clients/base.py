@@ -86,7 +86,8 @@ class Client:
 
     `packages` are distributions whose versions are reported. With `separate` the client has a virtual environment
     of its own, into which `installs` go (the first of the packages if it is empty). `module` is what is imported by
-    those that offer `import`. `most` is how many devices it is asked for: what takes minutes tells no more than what
+    those that offer `import`. `only` names the workloads that it is measured in, if not all it
+    could be. `most` is how many devices it is asked for: what takes minutes tells no more than what
     takes seconds.
     """
 
@@ -97,6 +98,7 @@ class Client:
     floor: ClassVar[bool] = False
     separate: ClassVar[bool] = False
     most: ClassVar[int] = 100_000
+    only: ClassVar[frozenset[str]] = frozenset()
     module: ClassVar[str] = ""
 
     def server(self, needs: str) -> str:

@@ -41,6 +41,14 @@ class Visit(Workload[DeviceClient]):
         Goal(
             words="… 1.6 × less wall time than scrapli", key="wall", bound=1.6, against="scrapli", cases=SSH
         ),
+        Goal(
+            words="… 3 × less wall time than scrapli with two processes",
+            key="wall",
+            bound=3,
+            against="scrapli",
+            cases=SSH,
+            client="aioconn.workers",
+        ),
         Goal(words="… 2 × less CPU than scrapli", key="cpu", bound=2, against="scrapli", cases=SSH),
         Goal(
             words="1,000 over telnet: CPU at most 1.5 × the floor's",
