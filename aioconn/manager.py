@@ -609,10 +609,10 @@ class ConnectionManager:
     def _leave_home(self) -> None:
         """Once nothing lives there: nor anybody who keeps the device, or waits for it, and gives back at this loop."""
         exclusivity, home = self._admission.exclusivity, self._residence.loop
-        if home is None or home is not asyncio.get_running_loop() or not self._is_all_closed():
-            return  # it lives, perhaps elsewhere by now
+        if home is None or home is not asyncio.get_running_loop():
+            return  # it lives elsewhere by now
         self._leaves_soon = bool(self._connecting)  # which may open something here the very next moment
-        if self._leaves_soon:
+        if self._leaves_soon or not self._is_all_closed():
             return
         for connection in self._connections.values():
             if (closing := connection.closing) is not None:

@@ -62,7 +62,7 @@ def build(
     raise InvalidOption("; ".join(problems), device=device, path=path.name, hint=path.origin or None)
 
 
-_PLAIN = (str, int, float, tuple, type(None))
+_PLAIN = (str, int, float, type(None))
 _made: weakref.WeakValueDictionary[Hashable, Any] = weakref.WeakValueDictionary()
 
 
@@ -71,13 +71,17 @@ def _share(options_type: type[T], values: dict[str, Any]) -> T:
 
     Only of plain values: a secret would be asked for, and a function may keep the connection that keeps the options.
     """
-    if not all(isinstance(value, _PLAIN) for value in values.values()):
+    if not all(map(_is_plain, values.values())):
         return options_type(**values)
     key = (options_type, *((name, type(value), value) for name, value in sorted(values.items())))
     found: T | None = _made.get(key)
     if found is None:
         found = _made[key] = options_type(**values)
     return found
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, _PLAIN) or (isinstance(value, tuple) and all(map(_is_plain, value)))
 
 
 @functools.cache

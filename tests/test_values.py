@@ -112,6 +112,7 @@ class Some:
     kind: Literal["a", "b"] = "a"
     names: tuple[str, ...] = ()
     word: Secret | None = None
+    more: Any = None
 
 
 def test_options_come_from_four_places_and_later_ones_win() -> None:
@@ -170,6 +171,8 @@ def test_connections_with_the_same_options_share_them() -> None:
         raise AssertionError("nobody needs the word")
 
     assert built(word=(deferred := Secret(ask))).word is deferred
+    assert built(more=("a", deferred)) is not built(more=("a", deferred))
+    assert built(more=("a", ["b"])).more == ("a", ["b"])
 
 
 def test_every_problem_of_the_options_at_once() -> None:

@@ -39,7 +39,7 @@ class Outbox:
             held.clear()
             try:
                 self._transport.write(data)
-            except OSError:  # a channel that is closing; its end will be told
+            except (OSError, RuntimeError):  # it is closing, or over (uvloop); its end will be told
                 pass
 
     # the transport, as far as asyncssh uses it

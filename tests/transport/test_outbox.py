@@ -16,11 +16,11 @@ class Wire:
 
     def __init__(self) -> None:
         self.said: list[bytes | str] = []
-        self.broken = False
+        self.broken: Exception | None = None
 
     def write(self, data: bytes) -> None:
-        if self.broken:
-            raise BrokenPipeError("closing")
+        if self.broken is not None:
+            raise self.broken
         self.said.append(data)
 
     def abort(self) -> None:
@@ -71,11 +71,12 @@ async def test_the_reason_leaves_before_the_end(outbox: Outbox, wire: Wire) -> N
     assert wire.said == [b"goodbye", "aborted"]
 
 
-async def test_a_channel_that_is_closing_takes_no_more(outbox: Outbox, wire: Wire) -> None:
-    wire.broken = True
+@pytest.mark.parametrize("error", [BrokenPipeError("closing"), RuntimeError("the handler is closed")])
+async def test_a_channel_that_is_closing_takes_no_more(outbox: Outbox, wire: Wire, error: Exception) -> None:
+    wire.broken = error
     outbox.write(b"a")
     await asyncio.sleep(0)  # nobody hears of it but its session, in time
-    wire.broken = False
+    wire.broken = None
     outbox.write(b"b")
     await asyncio.sleep(0)
     assert wire.said == [b"b"]
