@@ -178,6 +178,7 @@ TYPES = (
     (r"^AbstractAsyncContextManager\[.*\]$", "AbstractContextManager[None]"),
     (r"^ExclusiveWork$", "AbstractContextManager[None]"),
     (r"^Connection$", "Any"),
+    (r" \| Workers$", ""),  # they belong to a loop
     (r"^O_co$", "BaseOptions"),
 )
 # And of docstrings.

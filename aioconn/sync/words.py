@@ -115,12 +115,18 @@ class TestbedWords(Handle):
         limit: int = LIMIT,
         timeout: float = TIMEOUT,
         deadline: float | None = None,
+        workers: int | Literal["auto"] = 1,
     ) -> Results[Any]:
-        """Run a command, or several, on all devices; those that are not connected are connected, and stay so."""
+        """Run a command, or several, on all devices; those that are not connected are connected, and stay so.
+
+        `workers` is how many processes work on them, as in `fan_out`. With anything but 1, what is not connected is
+        connected for the call alone: a session of another process cannot stay in this one.
+        """
         keys = {
             "limit": limit,
             "timeout": timeout,
             "deadline": deadline,
+            "workers": workers,
         }
         return self._reach.call("execute", (command, devices), keys)
 
@@ -132,12 +138,14 @@ class TestbedWords(Handle):
         limit: int = LIMIT,
         timeout: float = TIMEOUT,
         deadline: float | None = None,
+        workers: int | Literal["auto"] = 1,
     ) -> Results[Output]:
         """Send configuration lines to all devices; the same words as `execute`."""
         keys = {
             "limit": limit,
             "timeout": timeout,
             "deadline": deadline,
+            "workers": workers,
         }
         return self._reach.call("configure", (lines, devices), keys)
 

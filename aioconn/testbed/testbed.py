@@ -5,15 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from aioconn.collector import crowded, paused
 from aioconn.declaration import Loader
-from aioconn.errors import AioconnError, Problem, UnknownDevice, nearest
+from aioconn.errors import Problem, UnknownDevice, nearest
 from aioconn.events import Listeners
 from aioconn.residence import LoopKind
 from aioconn.results import Output, Result, Results
@@ -21,9 +20,13 @@ from aioconn.testbed.device import Device
 from aioconn.testbed.load import load_spec
 from aioconn.testbed.model import Server, TestbedSpec
 from aioconn.testbed.pieces import Callables
+from aioconn.testbed.round import Round
 from aioconn.testbed.topology import Topology
 from aioconn.visits import LIMIT, TIMEOUT
 from aioconn.wrapping import Wrapper, Wrapping
+
+if TYPE_CHECKING:
+    from aioconn.workers.crew import Workers
 
 # Key exchanges are CPU work: a thousand at once take three times as long as in groups of about fifty.
 CONNECTS_AT_ONCE = 48
@@ -166,11 +169,8 @@ class Testbed:
         deadline: float | None = None,
     ) -> Results[Any]:
         """Connect all, or the named, devices. `timeout` bounds each, `deadline` the whole (seconds)."""
-
-        async def work(device: Device, left: float) -> Any:
-            return await device.connect(via=via, timeout=left)
-
-        return await self._on_all(devices, work, limit=limit, timeout=timeout, deadline=deadline)
+        wanted = Round("connect", None, via=via, timeout=timeout, deadline=deadline)
+        return await wanted.over(self._chosen(devices), limit=limit)
 
     async def execute(
         self,
@@ -180,14 +180,15 @@ class Testbed:
         limit: int = LIMIT,
         timeout: float = TIMEOUT,
         deadline: float | None = None,
+        workers: int | Literal["auto"] | Workers = 1,
     ) -> Results[Any]:
-        """Run a command, or several, on all devices; those that are not connected are connected, and stay so."""
+        """Run a command, or several, on all devices; those that are not connected are connected, and stay so.
 
-        async def work(device: Device, left: float) -> Any:
-            left = await _connected(device, left)
-            return await device.execute(command, timeout=left)
-
-        return await self._on_all(devices, work, limit=limit, timeout=timeout, deadline=deadline)
+        `workers` is how many processes work on them, as in `fan_out`. With anything but 1, what is not connected is
+        connected for the call alone: a session of another process cannot stay in this one.
+        """
+        wanted = Round("execute", command, timeout=timeout, deadline=deadline)
+        return await wanted.over(self._chosen(devices), limit=limit, workers=workers)
 
     async def configure(
         self,
@@ -197,14 +198,11 @@ class Testbed:
         limit: int = LIMIT,
         timeout: float = TIMEOUT,
         deadline: float | None = None,
+        workers: int | Literal["auto"] | Workers = 1,
     ) -> Results[Output]:
         """Send configuration lines to all devices; the same words as `execute`."""
-
-        async def work(device: Device, left: float) -> Output:
-            left = await _connected(device, left)
-            return await device.configure(lines, timeout=left)
-
-        return await self._on_all(devices, work, limit=limit, timeout=timeout, deadline=deadline)
+        wanted = Round("configure", lines, timeout=timeout, deadline=deadline)
+        return await wanted.over(self._chosen(devices), limit=limit, workers=workers)
 
     async def disconnect(self, devices: Iterable[str] | None = None) -> Results[None]:
         """Close everything of all, or the named, devices; jump hosts last. Closes also when cancelled."""
@@ -236,56 +234,9 @@ class Testbed:
             raise cancelled
         return Results(results)
 
-    async def _on_all(
-        self,
-        devices: Iterable[str] | None,
-        work: Callable[[Device, float], Awaitable[Any]],
-        *,
-        limit: int,
-        timeout: float,
-        deadline: float | None,
-    ) -> Results[Any]:
-        chosen = self._chosen(devices)
-        results: dict[str, Result[Any]] = {}
-        todo = iter(chosen)
-        end = None if deadline is None else time.monotonic() + deadline
-
-        async def worker() -> None:
-            for device in todo:
-                left = timeout if end is None else min(timeout, end - time.monotonic())
-                results[device.name] = await _result_of(device, work, left)
-
-        with crowded(len(chosen)):
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(limit, len(chosen))):
-                    group.create_task(worker())
-        return Results({device.name: results[device.name] for device in chosen})
-
     def _chosen(self, names: Iterable[str] | None) -> list[Device]:
         """The devices asked for, all of them known before anything is touched."""
         return list(self._devices.values()) if names is None else [self[name] for name in names]
-
-
-async def _connected(device: Device, left: float) -> float:
-    """Connect if need be; what is left of the time."""
-    started = time.monotonic()
-    if not device.connected:
-        await device.connect(timeout=left)
-    return max(left - (time.monotonic() - started), 0.001)
-
-
-async def _result_of(
-    device: Device, work: Callable[[Device, float], Awaitable[Any]], left: float
-) -> Result[Any]:
-    started = time.monotonic()
-    value, failure = None, None
-    try:
-        if left <= 0:
-            raise AioconnError("its turn did not come before the deadline", device=device.name)
-        value = await work(device, left)
-    except Exception as error:
-        failure = error
-    return Result(device=device.name, value=value, error=failure, elapsed=time.monotonic() - started)
 
 
 def load(

@@ -88,20 +88,20 @@ class Workers:
         via: str | None = None,
         how: Visiting = visit,
     ) -> AsyncGenerator[Result[Any], None]:
-        """A `Result` for each device as it finishes. `how` is one device's part, and is found by its name."""
+        """A `Result` for each device as it finishes. `how` is one device's part, a function like those of `work`."""
         if self._loop is not asyncio.get_running_loop():
             raise UsageError(
                 "these workers are not entered in this loop", hint="async with Workers() as workers:"
             )
         raw = errands.told(work)
-        name = errands.name_of(how)
+        part = errands.told(how)
         here, free = gathered(devices, via)
         await self._fill()
         number = next(self._numbers)
         tour = Tour(number, here, free, limit=limit)
         self._tours[number] = tour
         try:
-            tour.begin(self, self._posts, (name, raw, timeout, via), work, how)
+            tour.begin(self, self._posts, (part, raw, timeout, via), work, how)
             with crowded(len(devices)):
                 while tour.left:
                     yield await tour.result()

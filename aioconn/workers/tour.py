@@ -63,7 +63,7 @@ class Tour:
         self,
         workers: Workers,
         posts: Sequence[Post],
-        plan: tuple[str, Any, float, str | None],
+        plan: tuple[Any, Any, float, str | None],
         work: Work,
         visit: Visiting,
     ) -> None:

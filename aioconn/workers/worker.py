@@ -193,11 +193,11 @@ class Worker(asyncio.Protocol):
             logging.getLogger(name).setLevel(level)
 
     def _plan(
-        self, number: int, visit: str, work: Any, timeout: float, via: str | None, kinds: list[Any]
+        self, number: int, visit: Any, work: Any, timeout: float, via: str | None, kinds: list[Any]
     ) -> None:
         try:
             plan = Plan(
-                visit=errands.named(visit), work=errands.found(work), timeout=timeout, via=via, tasks={}
+                visit=errands.found(visit), work=errands.found(work), timeout=timeout, via=via, tasks={}
             )
             for kind in kinds:
                 _preload(*kind)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from aioconn.errors import TestbedError, UnknownDevice, UsageError
 from aioconn.home import homes
 from aioconn.lab import Faults
 from aioconn.sync import CliConnection, Testbed, load
+from aioconn.testbed import device as async_device
 from tests.lab_thread import LabThread
 
 
@@ -51,6 +53,35 @@ def test_all_devices_at_once(lab: LabThread, testbed_of: Callable[..., Testbed])
     testbed.configure(["interface Loopback0", "description uplink"], ["r1"]).raise_for_errors()
     assert "description uplink" in lab["r1"].config.render()
     assert list(testbed.disconnect()) == ["r1", "r2", "r3"]
+    assert lab.wait_for(lambda: lab.sessions == 0)
+
+
+@pytest.mark.programs
+def test_all_devices_by_several_processes(
+    lab: LabThread, testbed_of: Callable[..., Testbed], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"r{number}" for number in range(6)]
+    testbed = testbed_of(*names)
+    for name in names:  # so slow that the other process is ready before all is done
+        lab[name].faults = Faults(latency=0.2, wrong_password=name == "r2")
+    connect, here = async_device.Device.connect, []
+
+    async def seen(device: async_device.Device, *args: Any, **keys: Any) -> Any:
+        here.append(device.name)
+        return await connect(device, *args, **keys)
+
+    monkeypatch.setattr(async_device.Device, "connect", seen)
+    before = time.monotonic()
+    calls = 0
+    while len(here) == 6 * calls and time.monotonic() - before < 30:
+        calls += 1
+        results = testbed.execute("show version", limit=2, workers=2)
+        assert list(results) == names
+        assert [*results.failed] == ["r2"]
+        assert "Version" in results.ok["r0"]
+        assert not any(device.connected for device in testbed.devices.values())
+    assert len(here) < 6 * calls
+    testbed.configure("hostname renamed", ["r0"], workers=2).raise_for_errors()
     assert lab.wait_for(lambda: lab.sessions == 0)
 
 

@@ -179,6 +179,7 @@ def translated(annotation: Any) -> str:
         (r"^(AbstractAsyncContextManager\[Any\]|ExclusiveWork)$", "AbstractContextManager[None]"),
         (r"^O_co$", "BaseOptions"),
         (r"^Connection$", "Any"),
+        (r" \| Workers$", ""),
     ):
         text = re.sub(pattern, replacement, text)
     return text

@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 
 import aioconn
-from aioconn.errors import AuthenticationFailed, CannotCross, CommandRejected, UsageError, WorkerLost
+from aioconn.errors import (
+    AuthenticationFailed,
+    CannotCross,
+    CommandRejected,
+    CommandTimeout,
+    UsageError,
+    WorkerLost,
+)
 from aioconn.events import Event
 from aioconn.lab import Faults, Lab
 from aioconn.workers.crew import Workers
@@ -282,6 +289,57 @@ async def test_secrets_are_in_no_argument_and_no_variable(lab: Lab, workers: Wor
     texts = {text for result in results.values() for text in result.unwrap()}
     assert any("aioconn.workers.worker" in text for text in texts)
     assert not any(secret in text for text in texts)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The devices that this process has connected."""
+    found: set[str] = set()
+    connect = aioconn.Device.connect
+
+    async def seen(device: aioconn.Device, *args: Any, **keys: Any) -> Any:
+        found.add(device.name)
+        return await connect(device, *args, **keys)
+
+    monkeypatch.setattr(aioconn.Device, "connect", seen)
+    return found
+
+
+async def test_the_verbs_of_a_testbed_use_workers_as_well(lab: Lab, workers: Workers, here: set[str]) -> None:
+    testbed = await fill(lab, 10)
+    await everywhere(testbed, workers)
+    await testbed["r0"].connect()
+    lab["r3"].faults = Faults(wrong_password=True)
+    names = [f"r{number}" for number in (9, 7, 5, 3, 1, 0)]
+    for work in (testbed.execute, testbed.configure):
+        here.clear()
+        what = "show version" if work == testbed.execute else ["interface Loopback0", "description both"]
+        results = await work(what, names, limit=4, workers=workers)
+        assert [*results] == names
+        assert [*results.failed] == ["r3"]
+        assert isinstance(results["r3"].error, AuthenticationFailed)
+        assert 0 < len(here & {*names}) < 5  # the others were a worker's
+        assert [name for name in names if testbed[name].connected] == ["r0"]
+    assert "Version" in (await testbed.execute("show version", ["r9"], workers="auto")).ok["r9"]
+    assert not testbed["r9"].connected
+    assert all("description both" in lab[f"r{number}"].config.render() for number in (9, 0))
+    with pytest.raises(UsageError, match="neither"):
+        await testbed.execute("show version", workers=0)
+    await testbed.disconnect()
+    await gone(lab)
+
+
+async def test_a_deadline_holds_for_the_devices_of_all_processes(lab: Lab, workers: Workers) -> None:
+    testbed = await fill(lab, 9)
+    assert len(await everywhere(testbed, workers)) == 2
+    for served in lab.devices.values():
+        served.faults = Faults(hang_on="show version")
+    results = await testbed.execute("show version", limit=4, deadline=2, workers=workers)
+    assert len(results.failed) == 9
+    errors = [str(error) for error in results.failed.values()]
+    assert sum("turn did not come" in error for error in errors) == 5
+    assert sum(isinstance(error, CommandTimeout) for error in results.failed.values()) == 4
+    await gone(lab)
 
 
 def test_how_many_processes(monkeypatch: pytest.MonkeyPatch) -> None:
