@@ -3,8 +3,8 @@
 FORMAT").
 
 A `HostKeys` reads several files and writes to the first. Each file is read once per change, whatever the
-number of connections; lines are decoded when a host asks for them. It belongs to no event loop and may be
-used by many threads.
+number of connections. It belongs to no event loop and may be used by many threads; other processes may
+write to the file at the same time.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import asyncssh
 
 from aioconn.home.locks import Lock
+from aioconn.transport.knownfile import KnownFile, KnownKey
 
 if sys.platform != "win32":
     import fcntl
@@ -49,19 +50,6 @@ def describe(key: asyncssh.SSHKey) -> str:
     return f"{key.get_algorithm()} {key.get_fingerprint()}"
 
 
-@dataclass(frozen=True, slots=True)
-class KnownKey:
-    """A key and the line that holds it."""
-
-    key: asyncssh.SSHKey
-    file: Path
-    line: int
-
-    @property
-    def place(self) -> str:
-        return f"{self.file}:{self.line}"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
     """What is known about one host. `elsewhere` are keys of the host without its port: good enough to accept
@@ -76,84 +64,12 @@ class Known:
         return any(key.public_data == known.key.public_data for known in (*self.trusted, *self.elsewhere))
 
 
-@dataclass(slots=True)
-class _Line:
-    text: str
-    number: int
-    decoded: asyncssh.SSHKnownHosts | None = None
-
-    def match(self, name: str) -> tuple[Sequence[asyncssh.SSHKey], ...]:
-        """Trusted, authority and revoked keys that this line holds for `name`; nothing if it cannot be
-        read."""
-        if self.decoded is None:
-            try:
-                self.decoded = asyncssh.import_known_hosts(self.text)
-            except ValueError:
-                self.decoded = asyncssh.import_known_hosts("")
-        return self.decoded.match(name, "", None)[:3]
-
-
-Stamp = tuple[int, int, int]
-
-
-@dataclass(slots=True)
-class _File:
-    path: Path
-    stamp: Stamp | None = None
-    exact: dict[str, list[_Line]] = field(default_factory=dict)
-    patterns: list[_Line] = field(default_factory=list)
-    count: int = 0
-
-    def refresh(self) -> bool:
-        """Read the file if it has changed; True if it has."""
-        stamp = _stamp(self.path)
-        if stamp == self.stamp:
-            return False
-        self.exact, self.patterns, self.count = {}, [], 0
-        if stamp is not None:
-            try:
-                self.take(self.path.read_text(encoding="utf-8", errors="replace"))
-            except OSError as error:
-                logger.warning("known hosts file %s cannot be read: %s", self.path, error)
-        self.stamp = stamp  # last: a child that is forked before it reads the file again
-        return True
-
-    def take(self, text: str) -> None:
-        for content in text.splitlines():
-            self.count += 1
-            words = content.split(None, 2)
-            if len(words) < 2 or words[0].startswith("#"):
-                continue
-            names = words[1] if words[0].startswith("@") else words[0]
-            if any(character in names for character in "*?|/!"):
-                self.patterns.append(_Line(content, self.count))
-                continue
-            line = _Line(content.replace(names, names.lower(), 1), self.count)
-            for name in names.lower().split(","):
-                self.exact.setdefault(name, []).append(line)
-
-    def find(self, name: str) -> Iterator[tuple[int, KnownKey]]:
-        """The keys for `name`, each with 0 for trusted, 1 for an authority, 2 for revoked."""
-        for line in (*self.exact.get(name, ()), *self.patterns):
-            for kind, keys in enumerate(line.match(name)):
-                for key in keys:
-                    yield kind, KnownKey(key, self.path, line.number)
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
-
-
 class HostKeys:
     """The known keys of all hosts. `remember` appends to `path`; `others` are only read."""
 
     def __init__(self, path: Path, others: Iterable[Path] = ()) -> None:
         self.path = path
-        self._files = [_File(path), *(_File(other.expanduser()) for other in others)]
+        self._files = [KnownFile(path), *(KnownFile(other.expanduser()) for other in others)]
         self._found: dict[tuple[str, int], Known] = {}
         self._lock = Lock()
 
@@ -202,7 +118,7 @@ class HostKeys:
                 return self._append(host, port, key, text)
             except OSError as error:
                 logger.warning("the key of %s cannot be remembered in %s: %s", host, self.path, error)
-                self._files[0].take(text)
+                self._files[0].keep(text)
                 self._found.clear()
                 return None
 
@@ -223,9 +139,6 @@ class HostKeys:
             if os.write(descriptor, data) != len(data):
                 os.ftruncate(descriptor, size)
                 raise OSError("the file system is full")
-            self._files[0].take(text.lstrip("\n"))
-            self._files[0].stamp = _stamp(self.path)  # our own line is no reason to read it all again
-            self._found.pop((host, port), None)
             return None
         finally:
             _release(descriptor)

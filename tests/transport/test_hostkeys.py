@@ -16,6 +16,7 @@ import pytest
 
 from aioconn.errors import HostKeyChanged, HostKeyUnknown
 from aioconn.transport.hostkeys import HostKeys, default_store, describe
+from aioconn.transport.knownfile import KnownFile
 from tests.transport.conftest import Connect, Serve, World
 
 
@@ -25,6 +26,9 @@ def new_key(kind: str = "ssh-ed25519") -> asyncssh.SSHKey:
 
 def line(key: asyncssh.SSHKey) -> str:
     return key.export_public_key().decode().strip()
+
+
+KEY = new_key()
 
 
 def test_remember_and_find(store: Path) -> None:
@@ -80,24 +84,28 @@ def test_files_written_by_others(tmp_path: Path) -> None:
     assert HostKeys(file).find("next", 22).trusted[0].line == 11
 
 
-def test_a_file_is_read_once_per_change(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes were read, each time."""
+    found: list[int] = []
+    read = KnownFile.read
+
+    def counted(self: KnownFile, offset: int) -> bytes:
+        data = read(self, offset)
+        found.append(len(data))
+        return data
+
+    monkeypatch.setattr(KnownFile, "read", counted)
+    return found
+
+
+def test_a_file_is_read_once_per_change(store: Path, reads: list[int]) -> None:
     keys = HostKeys(store)
     key = new_key()
     HostKeys(store).remember("r0", 22, key)
-    reads: list[Path] = []
-    read_text = Path.read_text
-
-    def counted(self: Path, encoding: str | None = None, errors: str | None = None) -> str:
-        reads.append(self)
-        return read_text(self, encoding, errors)
-
-    monkeypatch.setattr(Path, "read_text", counted)
+    reads.clear()
     for number in range(500):
         keys.find(f"r{number}", 22)
-    assert len(reads) == 1
-    for number in range(50):
-        keys.remember(f"n{number}", 22, key)
-        keys.find(f"n{number}", 22)
     assert len(reads) == 1
     HostKeys(store).remember("another", 22, key)
     reads.clear()
@@ -105,23 +113,101 @@ def test_a_file_is_read_once_per_change(store: Path, monkeypatch: pytest.MonkeyP
     assert len(reads) == 1
 
 
+def test_of_a_file_that_grows_only_the_end_is_read(store: Path, reads: list[int]) -> None:
+    ours, theirs, key = HostKeys(store), HostKeys(store), new_key()
+    for number in range(100):
+        ours.remember(f"ours{number}", 22, key)
+        theirs.remember(f"theirs{number}", 22, key)
+    assert sum(reads) < 10 * store.stat().st_size
+    for keys in (ours, theirs):
+        assert keys.find("theirs57", 22).trusted[0].place == f"{store}:116"
+        assert keys.find("theirs99", 22).trusted[0].place == f"{store}:200"
+
+
+@pytest.mark.parametrize("how", ["replaced", "cut", "in place", "as long", "long ago", "a line that goes on"])
+def test_a_file_that_does_more_than_grow_is_read_again(
+    store: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = HostKeys(store)
+    first, last, other, added = (f"{name} {line(new_key())}\n" for name in ("r1", "r2", "r1", "r3"))
+    monkeypatch.setattr("aioconn.transport.knownfile.TAIL", len(last))
+    store.parent.mkdir()
+    if how == "a line that goes on":
+        store.write_text(f"{last}{first[:-30]}")
+        assert keys.find("r1", 22).trusted == ()
+    else:
+        store.write_text(first + last)
+        assert line(keys.find("r1", 22).trusted[0].key) in first
+    if how == "replaced":
+        new = store.with_name("new")
+        new.write_text(other + last + added)
+        new.replace(store)
+    elif how == "cut":
+        store.write_text(other)
+    elif how == "in place":
+        store.write_text(f"# changed\n{other}{last}{added}")
+    elif how == "as long":
+        store.write_text(other + last)
+    elif how == "long ago":  # with nothing else that tells it from what was appended
+        monkeypatch.setattr("aioconn.transport.knownfile.TRUST", -1.0)
+        store.write_text(other + last + added)
+    else:
+        store.write_text(f"{last}{first}{added}")
+        other = first
+    assert line(keys.find("r1", 22).trusted[0].key) in other
+    assert len(keys.find("r1", 22).trusted) == 1
+    assert bool(keys.find("r3", 22).trusted) is (how not in ("cut", "as long"))
+    assert bool(keys.find("r2", 22).trusted) is (how != "cut")
+
+
 REMEMBER_MANY = """
 import asyncssh, pathlib, sys
 from aioconn.transport.hostkeys import HostKeys
-keys, key = HostKeys(pathlib.Path(sys.argv[1])), asyncssh.generate_private_key("ssh-ed25519")
+keys, name, theirs = HostKeys(pathlib.Path(sys.argv[1])), sys.argv[2], sys.argv[3]
+ours = asyncssh.generate_private_key("ssh-ed25519")
+theirs = asyncssh.import_public_key(theirs)
+print("ready", flush=True)
+sys.stdin.readline()
 for number in range(40):
-    keys.remember(f"p{sys.argv[2]}-{number}", 22, key)
+    assert keys.remember(f"{name}-{number}", 22, ours) is None
+    assert keys.remember(f"same-{number}", 22, theirs) is None
+    known = keys.remember(f"clash-{number}", 22, ours)
+    found = keys.find(f"clash-{number}", 22)
+    assert found.accepts(ours) is (known is None)
+    assert known is None or found.accepts(known.key)
+    print("first" if known is None else "refused", flush=True)
 """
 
 
 @pytest.mark.programs
-def test_many_processes_write_at_once(store: Path) -> None:
-    commands = [[sys.executable, "-c", REMEMBER_MANY, str(store), str(name)] for name in range(3)]
-    processes = [subprocess.Popen(command) for command in commands]
-    assert [process.wait(30) for process in processes] == [0, 0, 0]
+def test_processes_write_at_once(store: Path) -> None:
+    """Each its own hosts, all the same ones, and some of which the key is another one for each."""
+    names = ["a", "b", "c"]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", REMEMBER_MANY, str(store), name, line(KEY)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for name in names
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    answers = [process.communicate(timeout=30)[0].split() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0]
+    assert [len(said) for said in answers] == [40, 40, 40]
+    assert all(sorted(said) == ["first", "refused", "refused"] for said in zip(*answers, strict=True))
     lines = store.read_text().splitlines()
-    assert len(lines) == 120
-    assert len({text.split()[0] for text in lines}) == 120
+    assert {text.split()[0] for text in lines} == {
+        f"{name}-{number}" for name in (*names, "same", "clash") for number in range(40)
+    }
+    assert len(lines) == 200
     assert all(len(text.split()) == 3 for text in lines)
 
 
