@@ -11,6 +11,9 @@ from aioconn.wire import ansi
 
 # Bytes: what is taken at a time stays in the processor's cache.
 BLOCK = 1 << 16
+# Lines are added to the text when they are more than this part of it (a power of two), so that it is copied seldom
+# where Python does not make room behind it: on 3.11 under a profiler.
+_SHARE = 8
 
 # what may come late of a pager (its colours' end), and how a device begins to paint over one
 _STYLE = re.compile(rb"(?:\x1b\[[0-9;]*m)+")
@@ -27,18 +30,19 @@ class Answered(NamedTuple):  # a frozen dataclass takes thrice as long to make, 
 
 
 class Settled:
-    """The first lines of a large answer, made ready while the rest arrives and while they are in the processor's
-    cache: without their carriage returns, which takes no more memory than the bytes did.
+    """The first lines of a large answer, made text while the rest arrives and while they are in the processor's cache.
 
     Only lines that give their bytes back. `head` is what came before them, `size` how many bytes have been taken.
     """
 
-    __slots__ = ("_lines", "head", "size")
+    __slots__ = ("_escaped", "_lines", "_text", "head", "size")
 
     def __init__(self, head: bytes) -> None:
         self.head = head
         self.size = len(head)
-        self._lines = bytearray()
+        self._text = ""
+        self._lines = bytearray()  # what is not in the text yet
+        self._escaped = False  # some of it is no UTF-8
 
     def take(self, buffer: bytearray, end: int) -> int:
         """Take lines off the front of `buffer`, all up to `end`, where a line ends; how many bytes that were. Fewer
@@ -50,6 +54,8 @@ class Settled:
             if bare is None:
                 break
             self._lines += bare
+            if len(self._lines) > len(self._text) >> _SHARE:
+                self._decode()
             begin = stop
         del buffer[:begin]
         self.size += begin
@@ -57,16 +63,34 @@ class Settled:
 
     def answered(self, tail: bytes) -> Answered:
         """The answer, once all of its lines have been taken: call it once. `tail` is what came after them."""
-        lines, self._lines = self._lines, bytearray()
-        try:
-            return Answered(lines.decode(), (self.head, tail))
-        except UnicodeDecodeError:
-            raw = self.head + lines.replace(b"\n", b"\r\n") + tail
-            return Answered(lines.decode(errors="replace"), raw)
+        self._decode()
+        text, self._text = self._text, ""
+        if not self._escaped:
+            return Answered(text, (self.head, tail))
+        lines = text.encode(errors="surrogateescape")
+        del text
+        return Answered(lines.decode(errors="replace"), self._raw(lines) + tail)
 
     def raw(self) -> bytes:
         """All that has been taken, as it came."""
-        return self.head + self._lines.replace(b"\n", b"\r\n")
+        self._decode()
+        return self._raw(self._text.encode(errors="surrogateescape"))
+
+    def _raw(self, lines: bytes) -> bytes:
+        return self.head + lines.replace(b"\n", b"\r\n")
+
+    def _decode(self) -> None:
+        """The text grows where it is: to hold its bytes until the end and make it of them then would take half as long
+        again for 50 MB, which is what the system takes for their pages."""
+        try:
+            piece = self._lines.decode()
+        except UnicodeDecodeError:
+            piece = self._lines.decode(errors="surrogateescape")
+            self._escaped = True
+        self._lines.clear()
+        text, self._text = self._text, ""  # Python makes room behind a text that nobody else holds
+        text += piece
+        self._text = text
 
 
 def assemble(buffer: bytearray, begin: int, end: int, cuts: Sequence[Span], encoding: str) -> Answered:

@@ -23,7 +23,14 @@ def test_cuts() -> None:
 
 @pytest.mark.parametrize(
     ("line", "spared"),
-    [(b"a line\r\n", True), (b"a line\n", False), (b"caf\xe9\r\n", False), (b"\x1b[ma\r\n", False)],
+    [
+        (b"a line\r\n", True),
+        ("café ♜\r\n".encode(), True),
+        (b"a line\n", False),
+        (b"caf\xe9\r\n", False),
+        ("é".encode() + b" \xed\xa0\x80\xff\r\n", False),
+        (b"\x1b[ma\r\n", False),
+    ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_large(line: bytes, spared: bool, encoding: str) -> None:
