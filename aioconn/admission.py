@@ -208,7 +208,8 @@ class Admission:
             gate.release()
 
     def admitted(self, connection: Connection) -> bool:
-        return self.budget.holds(connection)
+        """Whether it waits for the device itself; else it waits for a place, or for one more login."""
+        return self.budget.holds(connection) and not self.budget.waits(connection)
 
     def crowd(self) -> str:
         return self.budget.crowd()

@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 
 import aioconn
-from aioconn.errors import AuthenticationFailed, HostUnreachable
+from aioconn.errors import AuthenticationFailed, HostUnreachable, LimitReached
 from aioconn.lab import Lab
 from aioconn.testbed.load import load_spec
 
@@ -111,6 +111,35 @@ async def test_fallback_credentials_are_tried_when_those_before_are_refused(
         await session.open()
         assert session.path.login == ("local",)
         assert tried == ["admin/wrong", "ops/former", "ops/right", "ops/right"]
+
+
+@pytest.mark.parametrize("protocol", ["ssh", "telnet"])
+async def test_each_of_the_fallback_credentials_is_a_login(
+    lab: Lab, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served = await lab.add("r1", protocols=(protocol,), username="ops", password="right")
+    port = served.ssh_port if protocol == "ssh" else served.telnet_port
+    connections = {
+        "defaults": {"fallback_credentials": ["old", "local"], "logins_per_minute": 2},
+        "cli": {"protocol": protocol, "ip": "127.0.0.1", "port": port, "host_key_policy": "ignore"},
+    }
+    tried: list[str] = []
+
+    def accepts(user: str, password: str) -> bool:
+        tried.append(password)
+        return password == "right"
+
+    monkeypatch.setattr(served, "accepts", accepts)
+    logins = credentials(default="admin/wrong", old="ops/former", local="ops/right")
+    async with aioconn.load(
+        {"devices": {"r1": {"os": "iosxe", "connections": connections, "credentials": logins}}}
+    ) as testbed:
+        with pytest.raises(LimitReached, match="logins_per_minute 2"):
+            await testbed["r1"].connect(timeout=30)
+        assert tried == ["wrong", "former"]
+        tried.clear()
+        await testbed["r1"].connect(timeout=150)  # two in the second minute, one in the third
+        assert tried == ["wrong", "former", "right"]
 
 
 async def test_line_is_the_password_of_a_line_that_asks_for_no_name(lab: Lab) -> None:
