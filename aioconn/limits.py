@@ -148,7 +148,16 @@ class Budget:
         holder = claim.holder
         if holder in self._places or self.waits(holder):
             raise ValueError(f"{holder!r} has asked before")
-        group = self._groups.setdefault(claim.group, Group(claim.group))
+        if (group := self._groups.get(claim.group)) is None:
+            group = self._groups[claim.group] = Group(claim.group)
+        if self._is_free(now):  # most devices have room for all that ever come: nobody joins a line then
+            self._serving = True
+            try:
+                self._grant(claim, group, now)
+            finally:
+                self._serving = False
+            self._serve(now)
+            return holder in self._places
         turn = next(self._early_turns) if first else next(self._turns)
         waiter = self._waiters[holder] = Waiter(claim, group, turn, now)
         group.waiting += 1
@@ -350,9 +359,11 @@ class Budget:
         self._now = max(now, self._now)
         if self._serving:
             return
+        self._lesson.settle(now, configured=self._limits.max_sessions)
+        if not (self._waiters or self._only_login or self._givers):
+            return
         self._serving = True
         try:
-            self._lesson.settle(now, configured=self._limits.max_sessions)
             while True:
                 granted = self._grant_login(self._now) or self._grant_place(self._now)
                 if self._givers:  # counted after the grant: what was given up must not fall back to the giver
@@ -361,6 +372,13 @@ class Budget:
                     return
         finally:
             self._serving = False
+
+    def _is_free(self, now: float) -> bool:
+        """Whether a claim can be granted as it comes: nobody waits, and there is room for it and a login."""
+        if self._serving or self._waiters or self._only_login or not self._logins_left(now):
+            return False
+        limit = self.limit(now)
+        return limit is None or len(self._places) < limit
 
     def _grant_login(self, now: float) -> bool:
         if not self._only_login or not self._logins_left(now):
@@ -380,18 +398,20 @@ class Budget:
         limit = self.limit(now)
         if (limit is not None and len(self._places) >= limit) or (waiter := self._first(now)) is None:
             return False
-        group, claim = waiter.group, waiter.claim
+        self._leave_line(waiter)
+        self._grant(waiter.claim, waiter.group, now)
+        return True
+
+    def _grant(self, claim: Claim, group: Group, now: float) -> None:
         place = _Place(group, now)
         if claim.login():
             self._rate.record(now)
             place.login_at = now
-        self._leave_line(waiter)
         self._places[claim.holder] = place
         group.served = next(self._turns)
         self._count(group, 1)
         self._granted += 1
         claim.granted()
-        return True
 
     def _first(self, now: float) -> Waiter | None:
         """Who is served by the next place. While the rate allows no login, those who need one are set apart, so that

@@ -387,8 +387,13 @@ LIMITS = (
         "one session more than the limit",
     ),
     (
-        "            self._rate.record(now)\n            place.login_at = now\n        self._leave_line",
-        "            place.login_at = now\n        self._leave_line",
+        "        return limit is None or len(self._places) < limit\n",
+        "        return limit is None or len(self._places) <= limit\n",
+        "one session more than the limit, for whoever comes when nobody waits",
+    ),
+    (
+        "            self._rate.record(now)\n            place.login_at = now\n        self._places",
+        "            place.login_at = now\n        self._places",
         "logins are not counted",
     ),
     (
