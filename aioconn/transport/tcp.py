@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import socket
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -60,7 +61,10 @@ async def connect_socket(
     host: str, port: int, *, device: str, path: str, progress: Progress
 ) -> socket.socket:
     """The connected socket alone, as in `connect_tcp`; it does not block, and forked children leave it to us."""
-    addresses = await _resolve(host, port, device=device, path=path, progress=progress)
+    if _is_address(host):
+        addresses = [host]
+    else:
+        addresses = await _resolve(host, port, device=device, path=path, progress=progress)
     progress.phase = Phase.TCP
     try:
         return await (_attempt(addresses[0], port) if len(addresses) == 1 else _race(addresses, port))
@@ -77,26 +81,32 @@ def watch(sock: Any, keepalive: float) -> None:
     of an hour for which Linux repeats itself. Below `PATIENCE` a few lost packets would be taken for a death: they
     are sent again after 0.2, 0.6, 1.4, 3 and 6.2 s. With 0 the system's own patience holds: hours of silence.
     """
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for level, option, value in _watching(keepalive, PATIENCE):
+        sock.setsockopt(level, option, value)
+
+
+@functools.lru_cache(maxsize=16)
+def _watching(keepalive: float, patience: float) -> list[tuple[int, int, int]]:
+    """Level, option and value of all that `watch` sets."""
+    options = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)]
     if not keepalive:
-        return
+        return options
     wanted = {
         "TCP_KEEPIDLE": keepalive,
         "TCP_KEEPALIVE": keepalive,  # what macOS calls it
         "TCP_KEEPINTVL": keepalive / _PROBES,
         "TCP_KEEPCNT": _PROBES,
         # Linux: once it is set it decides, and not the number of probes (tcp(7))
-        "TCP_USER_TIMEOUT": 1000 * max(2 * keepalive, PATIENCE),
+        "TCP_USER_TIMEOUT": 1000 * max(2 * keepalive, patience),
     }
     for name, value in wanted.items():
         if (option := getattr(socket, name, None)) is not None:
             most = _MOST_MILLISECONDS if name == "TCP_USER_TIMEOUT" else _MOST_SECONDS
-            sock.setsockopt(socket.IPPROTO_TCP, option, min(max(1, round(value)), most))
+            options.append((socket.IPPROTO_TCP, option, min(max(1, round(value)), most)))
+    return options
 
 
 async def _resolve(host: str, port: int, *, device: str, path: str, progress: Progress) -> list[str]:
-    if _is_address(host):
-        return [host]
     progress.phase = Phase.RESOLVE
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -264,15 +274,19 @@ class TcpStream(Stream, asyncio.Protocol):
         if self._transport is None:
             return
         self._closing = True
-        self._transport.close()
+        transport = self._transport
+        transport.close()
         loop = asyncio.get_running_loop()
         closer = loop.create_future()
         self._closers += (closer,)
-        timer = loop.call_later(CLOSE_TIMEOUT, self.abort)  # which ends it as well
+        timer: asyncio.TimerHandle | None = None
+        if transport.get_write_buffer_size():  # else it has closed a turn of the loop from now
+            timer = loop.call_later(CLOSE_TIMEOUT, self.abort)  # which ends it as well
         try:
             await closer
         finally:
-            timer.cancel()
+            if timer is not None:
+                timer.cancel()
             self.abort()
 
     def abort(self) -> None:

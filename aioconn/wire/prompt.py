@@ -50,6 +50,7 @@ class _Patterns:
 
     def __init__(self, platform: Platform) -> None:
         self.modes = list(platform.modes.values())
+        self.marks = [f"mode__{index}" for index in range(len(self.modes))]
         self.places: list[list[str]] = []
         branches = []
         for index, mode in enumerate(self.modes):
@@ -71,7 +72,7 @@ class _Patterns:
 
     def mode_of(self, found: re.Match[str]) -> int:
         """Which mode's branch matched; groups of the patterns' own may stand inside it."""
-        return next(i for i in range(len(self.modes)) if found[f"mode__{i}"] is not None)
+        return next(index for index, mark in enumerate(self.marks) if found[mark] is not None)
 
 
 @functools.lru_cache(maxsize=256)
@@ -326,6 +327,12 @@ def _joined(modes: Sequence[Mode], host: str, frame: str) -> re.Pattern[str]:
     return re.compile(frame.format(f"(?:{'|'.join(branches)})"))
 
 
+@functools.lru_cache(maxsize=1024)
+def _naming(prompt: str, host: str) -> re.Pattern[str]:
+    """A mode's pattern, with the first of the places for the name in a group."""
+    return re.compile(_with_host(prompt.replace("{host}", f"(?P<host__>{host})", 1), host))
+
+
 def _host_in(platform: Platform, mode: Mode, text: str) -> str:
     """The part of a prompt that names the device; empty where the pattern has no place for it.
 
@@ -334,8 +341,7 @@ def _host_in(platform: Platform, mode: Mode, text: str) -> str:
     """
     if "{host}" not in mode.prompt:
         return ""
-    pattern = mode.prompt.replace("{host}", f"(?P<host__>{platform.host})", 1)
-    found = re.fullmatch(_with_host(pattern, platform.host), text)
+    found = _naming(mode.prompt, platform.host).fullmatch(text)
     if found is None or not found["host__"]:
         return ""
     if (user := _USER.search(text, 0, found.start("host__"))) is None:

@@ -74,7 +74,12 @@ class TelnetClient:
                 if at < 0:
                     plain.append(data[position:])
                     break
-                plain.append(data[position:at])
+                if at > position:
+                    plain.append(data[position:at])
+                if at + 2 < end and data[at + 1] >= _WILL and data[at + 1] != _IAC:
+                    self._negotiate(data[at + 1], data[at + 2])  # it is whole, as nearly all are
+                    position = at + 3
+                    continue
                 position = at + 1
                 self._state = _COMMAND
                 continue
@@ -114,6 +119,8 @@ class TelnetClient:
 
     def answers(self) -> bytes:
         """What has to go out, once."""
+        if not self._answers:
+            return b""
         answers = bytes(self._answers)
         self._answers.clear()
         return answers
@@ -129,7 +136,7 @@ class TelnetClient:
         two). Nothing is done to line ends in binary mode, nor on a raw TCP console."""
         if self.heard and not self._here & 1 << BINARY:
             data = _LINE_END.sub(_line_end, data) if b"\r" in data else data.replace(b"\n", b"\r\0")
-        return data.replace(IAC, IAC + IAC)
+        return data.replace(IAC, IAC + IAC) if IAC in data else data
 
     def _collect(self, data: bytes) -> None:
         assert self._command is not None
@@ -188,7 +195,7 @@ class TelnetClient:
         self._answers += b"\xff\xfa%c%b\xff\xf0" % (option, words)
 
     def _tell_size(self) -> None:
-        self._tell(NAWS, b"".join(map(_size, (self._columns, self._rows))))
+        self._tell(NAWS, _size(self._columns) + _size(self._rows))
 
 
 def _line_end(match: re.Match[bytes]) -> bytes:
