@@ -3,32 +3,50 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks.clients.base import Client
 from benchmarks.target import ROOT
 
 _INSTALL_TIMEOUT = 300.0
+_NOX = ROOT / ".nox" / ".self" / "bin"
 
 
 class CannotInstall(Exception):
     """A peer is not to be had here; says why in a line."""
 
 
-def python_for(client: Client) -> Path:
-    """The interpreter to measure `client` with."""
+def python_for(client: Client, say: Callable[[str], None] = lambda line: None) -> Path:
+    """The interpreter to measure `client` with; `say` is told when it has to be made."""
     if not client.separate:
         return Path(sys.executable)
     folder = ROOT / ".nox" / f"bench-{client.name}"
     python, stamp = folder / "bin" / "python", folder / "installed"
     wanted = client.installs or client.packages[:1]
     if not (python.exists() and stamp.exists() and stamp.read_text().split() == list(wanted)):
-        _run([sys.executable, "-m", "venv", "--clear", str(folder)], client)
-        _run([str(python), "-m", "pip", "install", "--quiet", *wanted], client)
+        say(f"environment of {client.name}")
+        for command in _commands(folder, python, wanted):
+            _run(command, client)
         stamp.write_text("\n".join(wanted))
     return python
+
+
+def _commands(folder: Path, python: Path, wanted: tuple[str, ...]) -> list[list[str]]:
+    """uv, which came with nox, takes a second where pip takes ten."""
+    uv = shutil.which("uv") or shutil.which("uv", path=_NOX)
+    if uv is not None:
+        return [
+            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *wanted],
+        ]
+    return [
+        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [str(python), "-m", "pip", "install", "--quiet", *wanted],
+    ]
 
 
 def _run(command: list[str], client: Client) -> None:

@@ -27,6 +27,8 @@ class Found(Protocol):
     def floor(self) -> bool: ...
     @property
     def medians(self) -> dict[str, float]: ...
+    @property
+    def error(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +38,10 @@ class Goal:
     With `higher` more is better, and it is to be at least that. `against` says what is compared: nothing, the value
     itself; `floor`, how many times the floor's value it is in the same round; `sizes`, the largest value among these
     cases as a multiple of the smallest; `peers` or a client's name: how many times better it is than the best of them,
-    which is to be at least `bound`. It is about all of our clients that have one process, or about `client` alone.
+    which is to be at least `bound`. With `multiple_of`, a client's name, it is how many times that one's value it is,
+    and at most `bound`. It is about all of our clients that have one process, or about `client` alone.
+
+    `why` is said where it is missed: what takes the difference. It has no numbers of its own, which would grow old.
     """
 
     words: str
@@ -44,8 +49,10 @@ class Goal:
     bound: float
     higher: bool = False
     against: str = ""
+    multiple_of: str = ""
     cases: str = ""
     client: str = ""
+    why: str = ""
 
     @property
     def at_least(self) -> bool:
@@ -54,19 +61,29 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """`value` is the worst that was measured, `case` where; None if nothing was."""
+    """`value` is the worst that was measured, `case` where; None if nothing was. With `error` one of the cases could
+    not be measured, which is a goal that is not reached."""
 
     goal: Goal
     value: float | None = None
     case: str = ""
+    error: str = ""
+
+    @property
+    def measured(self) -> bool:
+        return self.value is not None or bool(self.error)
 
     @property
     def reached(self) -> bool | None:
+        if self.error:
+            return False
         if self.value is None:
             return None
         return self.value >= self.goal.bound if self.goal.at_least else self.value <= self.goal.bound
 
     def __str__(self) -> str:
+        if self.error:
+            return f"no: {self.error}"
         if self.value is None:
             return "not measured"
         if self.reached:
@@ -84,9 +101,14 @@ def judge(goal: Goal, results: Sequence[Found], ratios: Sequence[dict[str, float
         about = one.client == goal.client if goal.client else _is_ours(one)
         if not about or not re.search(goal.cases, one.case):
             continue
+        if one.error is not None:
+            return Verdict(goal=goal, case=one.case, error=one.error)
         value = ratio.get(goal.key) if goal.against == "floor" else one.medians.get(goal.key)
-        if value is not None and goal.against not in ("", "floor", "sizes"):
-            value = _times_better(goal, value, [other for other in results if other.case == one.case])
+        same = [other for other in results if other.case == one.case]
+        if value is not None and goal.multiple_of:
+            value = _multiple(goal, value, same)
+        elif value is not None and goal.against not in ("", "floor", "sizes"):
+            value = _times_better(goal, value, same)
         if value is not None:
             values.append((value, one.case))
     if not values:
@@ -96,6 +118,11 @@ def judge(goal: Goal, results: Sequence[Found], ratios: Sequence[dict[str, float
         return Verdict(goal=goal, value=most[0] / least[0], case=most[1]) if least[0] else Verdict(goal=goal)
     value, case = (min if goal.at_least else max)(values)
     return Verdict(goal=goal, value=value, case=case)
+
+
+def _multiple(goal: Goal, value: float, same: Sequence[Found]) -> float | None:
+    other = next((one.medians.get(goal.key) for one in same if one.client == goal.multiple_of), None)
+    return value / other if other else None
 
 
 def _is_ours(one: Found) -> bool:

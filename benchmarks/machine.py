@@ -6,7 +6,10 @@ from __future__ import annotations
 import os
 import platform
 import re
+import subprocess
 from pathlib import Path
+
+from benchmarks.target import ROOT
 
 
 def describe() -> dict[str, str | int]:
@@ -16,6 +19,24 @@ def describe() -> dict[str, str | int]:
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
     }
+
+
+def commit() -> str:
+    """Which commit is measured, with a `+` if programs were changed since; empty where git does not tell."""
+    try:
+        found = _git("rev-parse", "--short=10", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    try:
+        _git("diff", "--quiet", "HEAD", "--", "aioconn", "benchmarks/*.py")
+    except subprocess.CalledProcessError:
+        return f"{found}+"
+    return found
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def load() -> float:

@@ -213,7 +213,7 @@ def measured(report: Report) -> list[str]:
     titles = [f"{title} {versions[name]}".strip() for name, title in _COLUMNS.items()]
     lines = [f"| | {' | '.join(titles)} |", "|---|" + "---:|" * len(_COLUMNS)]
     lines += _rows(report, ROWS)
-    verdicts = [verdict for _, verdict in report.verdicts() if verdict.value is not None]
+    verdicts = [verdict for _, verdict in report.verdicts() if verdict.measured]
     reached = sum(bool(verdict.reached) for verdict in verdicts)
     where = "[which, and how far the others are](benchmarks/RESULTS.md#goals)"
     lines += ["", f"Of {len(verdicts)} goals {reached} are reached: {where}.", ""]

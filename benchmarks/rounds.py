@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import statistics
 import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +19,12 @@ from typing import Any
 from benchmarks.child import order
 from benchmarks.clients.base import Client
 from benchmarks.environments import CannotInstall, python_for
+from benchmarks.goals import OURS
 from benchmarks.servers import Servers
 from benchmarks.target import ROOT
 from benchmarks.workloads.base import Case, Metrics, Workload
 
-SLOW = 12.0
+SLOW = 5.0
 """Seconds; a measurement that takes longer is not repeated."""
 
 
@@ -30,7 +34,8 @@ class NotDone(RuntimeError):
 
 @dataclass(slots=True, kw_only=True)
 class Measured:
-    """One client in one case: a value per round, or why there is none."""
+    """One client in one case: a value per round, or why there is none. `seconds` is what all rounds took, with the
+    start of the client's process."""
 
     workload: str
     case: str
@@ -39,6 +44,7 @@ class Measured:
     runs: list[Metrics] = field(default_factory=list)
     rounds: list[int] = field(default_factory=list)
     error: str | None = None
+    seconds: float = 0.0
 
     @property
     def medians(self) -> Metrics:
@@ -70,14 +76,31 @@ class Rounds:
     _pythons: dict[str, Path | CannotInstall] = field(default_factory=dict)
     _gave_up: set[tuple[str, str, str]] = field(default_factory=set)
 
-    def measure(self, workload: Workload[Any], case: Case) -> list[Measured]:
+    def prepare(self, wanted: Iterable[tuple[Workload[Any], Case]]) -> None:
+        """Make the environments of all clients that are measured: it would take its time in the midst of them."""
+        for workload, case in wanted:
+            for client in self.able(workload, case):
+                if client.name not in self._pythons:
+                    self._pythons[client.name] = self._environment(client)
+
+    def able(self, workload: Workload[Any], case: Case) -> list[Client]:
         """All clients that can do it, the floor first."""
-        able = [
+        found = [
             client
             for client in self.clients
-            if case.needs in client.offers and workload.name in (client.only or {workload.name})
+            if case.needs in client.offers
+            and workload.name in (client.only or {workload.name})
+            and (case.peers or workload.has_floor(client) or client.name.startswith(OURS))
         ]
-        able.sort(key=lambda client: not workload.has_floor(client))
+        return sorted(found, key=lambda client: not workload.has_floor(client))
+
+    def count(self, workload: Workload[Any], case: Case) -> int:
+        """How many measurements it is, if none is slow or fails."""
+        return len(self.able(workload, case)) * min(self.repeats, workload.repeats)
+
+    def measure(self, workload: Workload[Any], case: Case) -> list[Measured]:
+        """Of all clients that are able."""
+        able = self.able(workload, case)
         found = {
             client.name: Measured(
                 workload=workload.name,
@@ -95,7 +118,9 @@ class Rounds:
                 if measured.error is None and client.name not in slow:
                     started = time.monotonic()
                     self._once(workload, case, client, measured, number)
-                    if time.monotonic() - started > SLOW:
+                    took = time.monotonic() - started
+                    measured.seconds += took
+                    if took > SLOW:
                         slow.add(client.name)
         return list(found.values())
 
@@ -107,9 +132,11 @@ class Rounds:
         try:
             if case.devices > client.most:
                 raise RuntimeError(f"not asked for more than {client.most} devices")
+            if case.amounts.get("megabytes", 0) > client.megabytes:
+                raise RuntimeError(f"not asked for more than {client.megabytes} MB")
             if attempt in self._gave_up:
                 raise RuntimeError("not tried: it was not done in time with less")
-            metrics = self._run(workload, case, client)
+            metrics = self._twice(what, workload, case, client)
         except (CannotInstall, RuntimeError) as error:
             if isinstance(error, NotDone):
                 self._gave_up.add(attempt)
@@ -122,28 +149,29 @@ class Rounds:
         found = (f"{column.title} {metrics[column.key]:.{column.digits}f}" for column in columns)
         self.say(f"{what}: {', '.join(found)}")
 
+    def _twice(self, what: str, workload: Workload[Any], case: Case, client: Client) -> Metrics:
+        """A peer that fails is tried once more: who is missing is nobody to compare with. aioconn is not."""
+        try:
+            return self._run(workload, case, client)
+        except NotDone:
+            raise
+        except RuntimeError as error:
+            if not client.separate:
+                raise
+            self.say(f"{what}: {error}; once more")
+        return self._run(workload, case, client)
+
     def _run(self, workload: Workload[Any], case: Case, client: Client) -> Metrics:
         python = self._python(client)
         server = case.server or client.server(case.needs)
         targets = self.servers.targets(server, case.devices) if server else []
         before = self.servers.counted()
-        try:
-            done = subprocess.run(
-                [str(python), "-m", "benchmarks.child"],
-                input=order(client.name, workload.name, case, targets),
-                capture_output=True,
-                text=True,
-                timeout=workload.patience,
-                check=False,
-                cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )
-        except subprocess.TimeoutExpired:
-            raise NotDone(f"not done within {workload.patience:g} s") from None
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines() or [f"ended with {done.returncode} and said nothing"]
-            raise RuntimeError(said[-1].strip()[:300])
-        result = json.loads(done.stdout.splitlines()[-1])
+        said, complained, status = _child(
+            python, order(client.name, workload.name, case, targets), workload.patience
+        )
+        if status != 0:
+            raise RuntimeError(_reason(complained) or f"ended with {status} and said nothing")
+        result = json.loads(said.splitlines()[-1])
         self.versions.update(result["versions"])
         metrics: Metrics = result["metrics"]
         if targets:
@@ -155,13 +183,46 @@ class Rounds:
 
     def _python(self, client: Client) -> Path:
         if client.name not in self._pythons:
-            if client.separate:
-                self.say(f"environment of {client.name}")
-            try:
-                self._pythons[client.name] = python_for(client)
-            except CannotInstall as error:
-                self._pythons[client.name] = error
+            self._pythons[client.name] = self._environment(client)
         python = self._pythons[client.name]
         if isinstance(python, CannotInstall):
             raise python
         return python
+
+    def _environment(self, client: Client) -> Path | CannotInstall:
+        try:
+            return python_for(client, self.say)
+        except CannotInstall as error:
+            self.say(str(error))
+            return error
+
+
+def _reason(complained: str) -> str:
+    """The line of a traceback that says what happened: none that is indented, and more may follow it."""
+    lines = [line for line in complained.splitlines() if line.strip()]
+    errors = [line for line in lines if re.match(r"[\w.]+(Error|Exception|Timeout|Group|Refused)\b", line)]
+    return (errors or lines or [""])[-1].strip()[:300]
+
+
+def _child(python: Path, asked: str, patience: float) -> tuple[str, str, int]:
+    """What a client's process said, what it complained of, how it ended. Whoever is not waited for to the end is killed
+    with all that it has started: it leads a process group of its own."""
+    with subprocess.Popen(
+        [str(python), "-m", "benchmarks.child"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        start_new_session=True,
+    ) as child:
+        try:
+            said, complained = child.communicate(asked, timeout=patience)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise NotDone(f"not done within {patience:g} s") from None
+            raise
+    return said, complained, child.returncode

@@ -151,6 +151,7 @@ class _Process:
             text=True,
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
+            start_new_session=True,  # a Ctrl-C is for who started it, and he ends them
         )
         self.host = host or "127.0.0.1"
 
@@ -167,9 +168,11 @@ class _Process:
         counted: dict[str, float] = json.loads(self._read())
         return counted
 
-    def end(self) -> None:
+    def end(self, *, at_once: bool = False) -> None:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if at_once:
+            self._process.kill()
         self._process.stdin.close()
         try:
             self._process.wait(5)
@@ -199,7 +202,7 @@ class Servers:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         for process in self._processes:
-            process.end()
+            process.end(at_once=error is not None)
 
     def counted(self) -> dict[str, float]:
         """What the servers have counted so far, their CPU seconds above all."""

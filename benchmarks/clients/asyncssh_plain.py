@@ -13,6 +13,7 @@ class PlainSsh(AsyncClient):
     name = "asyncssh.plain"
     offers = frozenset({"ssh"})
     packages = ("asyncssh",)
+    megabytes = 1  # `readuntil` of its streams gives up at two
 
     def server(self, needs: str) -> str:
         return "ssh"

@@ -20,6 +20,7 @@ class Unicon(ThreadedClient):
     installs = ("pyats", "unicon", "genie")
     separate = True
     most = 200
+    megabytes = 1
     module = "unicon"
 
     def open(self, target: Target) -> Any:

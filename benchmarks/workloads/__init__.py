@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is measured. A new workload is a file in here with a subclass of `Workload`, and a line below."""
+"""What is measured, in this order. A new workload is a file in here with a subclass of `Workload`, and a line below."""
 
 from __future__ import annotations
 
@@ -9,34 +9,36 @@ from typing import Any
 from benchmarks.workloads.base import Workload
 
 _WORKLOADS = {
+    # what people notice
     "commands": "commands:Commands",
-    "fanout": "fanout:FanOut",
     "visit": "visit:Visit",
-    "scaling": "scaling:Scaling",
+    "fanout": "fanout:FanOut",
     "waiting": "waiting:Waiting",
-    "jump": "jump:Jump",
     "bulk": "bulk:Bulk",
-    "engine": "engine:Engine",
     "idle": "idle:Idle",
     "live": "live:Live",
     "together": "together:AllTogether",
-    "second": "second:Second",
     "workers": "workers:Workers",
+    "second": "second:Second",
+    "jump": "jump:Jump",
+    "scaling": "scaling:Scaling",
+    "netconf": "netconf:Netconf",
+    "snmp": "snmp:Snmp",
+    "rest": "rest:Rest",
+    "gnmi": "gnmi:Gnmi",
+    "cancel": "cancel:Cancel",
+    "desync": "desync:Desync",
+    "syncfanout": "syncfanout:SyncFanOut",
+    "facade": "facade:Facade",
+    "children": "children:Children",
+    "testbed": "testbed:Testbed",
+    "imports": "imports:Imports",
+    # what is inside
     "gate": "gate:Gate",
     "handover": "handover:HandOver",
     "fairness": "fairness:Fairness",
     "storm": "storm:Storm",
-    "desync": "desync:Desync",
-    "cancel": "cancel:Cancel",
-    "facade": "facade:Facade",
-    "children": "children:Children",
-    "syncfanout": "syncfanout:SyncFanOut",
-    "snmp": "snmp:Snmp",
-    "netconf": "netconf:Netconf",
-    "rest": "rest:Rest",
-    "gnmi": "gnmi:Gnmi",
-    "testbed": "testbed:Testbed",
-    "imports": "imports:Imports",
+    "engine": "engine:Engine",
 }
 NAMES = tuple(_WORKLOADS)
 

@@ -29,10 +29,11 @@ class Sizes:
 
     commands: tuple[int, ...] = (1000,)
     ssh_devices: tuple[int, ...] = (100, 300)
+    ssh_fanout: tuple[int, ...] = (100, 300, 500)
     telnet_devices: tuple[int, ...] = (300,)
     ssh_visits: tuple[int, ...] = (10, 300, 500)
     telnet_visits: tuple[int, ...] = (10, 300, 1000)
-    ssh_scaling: tuple[int, ...] = (10, 100, 1000, 3000)
+    ssh_scaling: tuple[int, ...] = (10, 100, 1000, 10_000)
     telnet_scaling: tuple[int, ...] = (10, 100, 1000, 10_000)
     waiting: tuple[int, ...] = (200,)
     behind: tuple[int, ...] = (300,)
@@ -41,8 +42,7 @@ class Sizes:
     links: tuple[int, ...] = (50,)
     cancelled: tuple[int, ...] = (40,)
     imports: tuple[int, ...] = (5,)
-    ssh_megabytes: tuple[int, ...] = (10, 50)
-    telnet_megabytes: tuple[int, ...] = (10,)
+    megabytes: tuple[int, ...] = (1, 50, 100)
     engine_megabytes: tuple[int, ...] = (1, 10, 100)
     engine_kibibytes: tuple[int, ...] = (1, 4, 32)
     idle: tuple[int, ...] = (500,)
@@ -67,6 +67,7 @@ class Sizes:
 QUICK = Sizes(
     commands=(50,),
     ssh_devices=(5,),
+    ssh_fanout=(5,),
     telnet_devices=(5,),
     ssh_visits=(5,),
     telnet_visits=(5,),
@@ -79,8 +80,7 @@ QUICK = Sizes(
     links=(5,),
     cancelled=(5,),
     imports=(1,),
-    ssh_megabytes=(1,),
-    telnet_megabytes=(1,),
+    megabytes=(1,),
     engine_megabytes=(1,),
     engine_kibibytes=(4, 32),
     idle=(5,),
@@ -102,13 +102,15 @@ QUICK = Sizes(
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
     """One row of measurements. `needs` is what a client must offer; `devices` is how many targets it gets, of `server`
-    if the case says so, else of the client's own choice.
+    if the case says so, else of the client's own choice. Without `peers` it is for the floor and for our own clients:
+    where it is about how our cost grows, and a peer would take minutes.
     """
 
     title: str
     needs: str
     devices: int = 0
     server: str = ""
+    peers: bool = True
     amounts: Mapping[str, int]
 
 
@@ -127,7 +129,8 @@ class Workload(ABC, Generic[C_contra]):
 
     `repeats` limits the rounds: what is counted in large numbers needs no second one. `floor` is the name of the client
     that the others are compared to, if it is not one that is a floor by itself. A measurement that takes longer than
-    `patience`, in seconds, is given up.
+    `patience`, in seconds, is given up. `takes` is how many seconds two rounds of all clients take on two cores,
+    roughly: it is what is said beforehand.
     """
 
     name: ClassVar[str]
@@ -138,6 +141,7 @@ class Workload(ABC, Generic[C_contra]):
     repeats: ClassVar[int] = 100
     floor: ClassVar[str] = ""
     patience: ClassVar[float] = 60.0
+    takes: ClassVar[float] = 30.0
 
     def has_floor(self, client: Client) -> bool:
         """Whether the others are compared to `client`."""

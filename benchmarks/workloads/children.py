@@ -14,6 +14,7 @@ from typing import Any
 
 from benchmarks.clients.children import Begin, Call, ChildrenClient
 from benchmarks.goals import Goal
+from benchmarks.reasons import CHILDREN
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile, require
 
@@ -35,7 +36,9 @@ class Children(Workload[ChildrenClient]):
         " commands, all have the same aioconn connection in the parent, a pool of as many sessions as there are"
         " children. CPU is that of all processes but the devices'."
     )
-    goals = (Goal(words="p50 at most 2 times the floor's", key="p50", bound=2, against="floor"),)
+    goals = (
+        Goal(words="p50 at most 2 times the floor's", key="p50", bound=2, against="floor", why=CHILDREN),
+    )
     columns = (
         Column(key="p50", title="p50 µs", digits=0, ratio="p50"),
         Column(key="p99", title="p99 µs", digits=0),

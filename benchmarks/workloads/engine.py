@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from benchmarks.clients.base import DeviceClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter, resident
+from benchmarks.reasons import ENGINE
 from benchmarks.target import PROMPT, Target, bulk
 from benchmarks.workloads.base import MEGABYTE, Case, Column, Metrics, Sizes, Workload, require
 
@@ -29,6 +30,7 @@ class Engine(Workload[DeviceClient]):
             bound=1.5,
             against="sizes",
             cases="in 1 KiB",
+            why=ENGINE,
         ),
         Goal(
             words="the same per MB at any size, 4 KiB at a time (within a half)",
@@ -36,6 +38,7 @@ class Engine(Workload[DeviceClient]):
             bound=1.5,
             against="sizes",
             cases="in 4 KiB",
+            why=ENGINE,
         ),
         Goal(
             words="the same per MB at any size, 32 KiB at a time (within a half)",
@@ -43,6 +46,7 @@ class Engine(Workload[DeviceClient]):
             bound=1.5,
             against="sizes",
             cases="in 32 KiB",
+            why=ENGINE,
         ),
     )
     columns = (

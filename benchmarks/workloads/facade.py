@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from benchmarks.clients.calls import ANSWER, Call, CallClient, after_a_turn, at_once
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import THREADS
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile, require
 
@@ -45,6 +46,7 @@ class Facade(Workload[CallClient]):
             higher=True,
             against="floor",
             cases="^[^`]",
+            why=THREADS,
         ),
     )
     columns = (

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from benchmarks.clients.pool import Pool, PoolClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import GATE
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
 
@@ -97,6 +98,7 @@ class Gate(Workload[PoolClient]):
             higher=True,
             against="floor",
             cases="^10? task",
+            why=GATE,
         ),
         Goal(
             words="0.5 times the semaphore's turns with 1,000",
@@ -105,6 +107,7 @@ class Gate(Workload[PoolClient]):
             higher=True,
             against="floor",
             cases="^1,000",
+            why=GATE,
         ),
         Goal(words="nobody starved", key="starved", bound=0),
     )

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from benchmarks.clients.base import DeviceClient
 from benchmarks.goals import Goal
 from benchmarks.meter import descriptors, resident, threads
+from benchmarks.reasons import IDLE
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
 
@@ -23,9 +24,10 @@ class Idle(Workload[DeviceClient]):
         " Of clients that start a program for each session, unicon that is, the program is not counted either."
     )
     goals = (
-        Goal(words="at most 40 KiB for an SSH session", key="memory", bound=40, cases="^ssh"),
-        Goal(words="one descriptor for an SSH session", key="descriptors", bound=1, cases="^ssh"),
-        Goal(words="no thread for an SSH session", key="threads", bound=0, cases="^ssh"),
+        Goal(words="at most 40 KiB for an SSH session", key="memory", bound=40, cases="^ssh", why=IDLE),
+        Goal(words="at most 30 KiB for a telnet session", key="memory", bound=30, cases="^telnet", why=IDLE),
+        Goal(words="one descriptor for a session", key="descriptors", bound=1),
+        Goal(words="no thread for a session", key="threads", bound=0),
     )
     columns = (
         Column(key="memory", title="KiB/session", digits=1, ratio="memory"),

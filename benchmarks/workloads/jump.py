@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmarks.clients.base import DeviceClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import SSH_VISIT, SSH_VISIT_WALL
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, require
 from benchmarks.workloads.fanout import LIMIT
@@ -26,8 +27,14 @@ class Jump(Workload[DeviceClient]):
         Goal(
             words="one connection to the jump host, and one for the visit before", key="jump_links", bound=2
         ),
-        Goal(words="CPU at most 1.15 × the floor's", key="cpu", bound=1.15, against="floor"),
-        Goal(words="wall time at most 1.15 × the floor's", key="wall", bound=1.15, against="floor"),
+        Goal(words="CPU at most 1.15 × the floor's", key="cpu", bound=1.15, against="floor", why=SSH_VISIT),
+        Goal(
+            words="wall time at most 1.15 × the floor's",
+            key="wall",
+            bound=1.15,
+            against="floor",
+            why=SSH_VISIT_WALL,
+        ),
     )
     columns = (
         Column(key="wall", title="wall s", ratio="wall"),

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmarks.clients.scripts import ScriptClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import SCRIPT
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, require
 from benchmarks.workloads.fanout import COMMANDS, LIMIT
@@ -19,9 +20,9 @@ class SyncFanOut(Workload[ScriptClient]):
     name = "syncfanout"
     title = "Fan-out from a script without a loop"
     about = (
-        "The fan-out over SSH from above with `aioconn.sync`, beside aioconn's asynchronous side, which is the floor"
-        " here, and a pool of threads with netmiko. Commands are given as such, or run by a function of the script"
-        " for each device (for the floor a coroutine function), which takes a thread each."
+        "The fan-out over SSH with three commands again, with `aioconn.sync`, beside aioconn's asynchronous side, which"
+        " is the floor here, and a pool of threads with netmiko. Commands are given as such, or run by a function of"
+        " the script for each device (for the floor a coroutine function), which takes a thread each."
     )
     goals = (
         Goal(
@@ -30,6 +31,7 @@ class SyncFanOut(Workload[ScriptClient]):
             bound=1.1,
             against="floor",
             cases="^commands",
+            why=SCRIPT,
         ),
         Goal(
             words="CPU at most 1.1 times the floor's with commands",
@@ -37,6 +39,7 @@ class SyncFanOut(Workload[ScriptClient]):
             bound=1.1,
             against="floor",
             cases="^commands",
+            why=SCRIPT,
         ),
     )
     floor = "aioconn"

@@ -8,15 +8,17 @@ import json
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import pages, workloads
+from benchmarks import pages, tables, workloads
 from benchmarks.blocks import block, put
 from benchmarks.goals import Goal, judge
-from benchmarks.report import Report
+from benchmarks.progress import Progress
+from benchmarks.report import RESULTS, Moment, Report
 from benchmarks.rounds import Measured
 from benchmarks.target import ROOT
 from benchmarks.workloads.base import Sizes
@@ -30,6 +32,7 @@ def measured(client: str, value: float, case: str = "ssh, 5", floor: bool = Fals
 
 FLOOR, OURS = measured("asyncssh", 2, floor=True), measured("aioconn", 3)
 PEERS = [measured("scrapli", 9), measured("netmiko", 6), measured("asyncssh.plain", 4)]
+BROKEN = Measured(workload="w", case="snmp", client="aioconn.workers", floor=False, error="it broke")
 OTHERS = [measured("aioconn", 12, "ssh, 50"), measured("aioconn.sync", 4, "telnet, 5")]
 
 
@@ -51,13 +54,16 @@ OTHERS = [measured("aioconn", 12, "ssh, 50"), measured("aioconn.sync", 4, "telne
         ({"bound": 2, "against": "sizes", "cases": "^ssh"}, 4, "ssh, 50", "no: 2.00 times too much"),
         ({"bound": 1, "cases": "^http"}, None, "", "not measured"),
         ({"bound": 1, "against": "unicon"}, None, "", "not measured"),
+        ({"bound": 0.65, "multiple_of": "netmiko"}, 0.5, "ssh, 5", "yes"),
+        ({"bound": 0.4, "multiple_of": "netmiko"}, 0.5, "ssh, 5", "no: 1.25 times too much"),
+        ({"bound": 9, "client": "aioconn.workers"}, None, "snmp", "no: it broke"),
     ],
 )
 def test_a_goal_is_judged_by_the_worst_of_its_cases(
     goal: dict[str, object], value: float | None, case: str, said: str
 ) -> None:
-    results = [FLOOR, OURS, *PEERS, *OTHERS]
-    ratios = [{}, {"cpu": 1.5}, {"cpu": 4.5}, {"cpu": 3.0}, {"cpu": 2.0}, {}, {}]
+    results = [FLOOR, OURS, *PEERS, *OTHERS, BROKEN]
+    ratios = [{}, {"cpu": 1.5}, {"cpu": 4.5}, {"cpu": 3.0}, {"cpu": 2.0}, {}, {}, {}]
     verdict = judge(Goal(words="", key="cpu", **goal), results, ratios)  # type: ignore[arg-type]
     assert (verdict.case, str(verdict)) == (case, said)
     assert verdict.value == pytest.approx(value)
@@ -76,7 +82,7 @@ def test_goals_are_about_what_is_measured() -> None:
 
 @pytest.mark.parametrize(("path", "name", "lines"), pages.PARTS)
 def test_pages_say_what_was_measured(path: Path, name: str, lines: Any, tmp_path: Path) -> None:
-    found = lines(Report.read(HERE))
+    found = lines(Report.read(HERE / RESULTS))
     assert block(name, found) in path.read_text(encoding="utf-8")
     page = tmp_path / "page.md"
     page.write_text(f"before\n{block(name, ['old'])}\nafter\n", encoding="utf-8")
@@ -85,11 +91,74 @@ def test_pages_say_what_was_measured(path: Path, name: str, lines: Any, tmp_path
 
 
 def test_what_is_read_is_written_again_as_it_was(tmp_path: Path) -> None:
-    report = Report.read(HERE)
-    report.write(tmp_path)
-    again = Report.read(tmp_path)
+    report = Report.read(HERE / RESULTS)
+    report.save(tmp_path / RESULTS)
+    again = Report.read(tmp_path / RESULTS)
     assert again.as_json() == report.as_json()
-    assert (tmp_path / "RESULTS.md").read_text(encoding="utf-8") == report.as_markdown()
+    assert tables.markdown(again) == tables.markdown(report)
+
+
+def whole(name: str, share: float, case: str = "ssh, 50 MB") -> list[Measured]:
+    runs = [{"share": share}]
+    return [
+        Measured(workload=name, case=case, client="aioconn", floor=False, runs=runs, rounds=[0], seconds=7)
+    ]
+
+
+def test_a_workload_that_is_measured_again_says_so_and_leaves_the_others_alone() -> None:
+    begun = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    report = Report(
+        date=begun,
+        commit="aaa",
+        machine={"cores": 2, "cpu": "x", "system": "y", "python": "z"},
+        load=0.1,
+        sizes={},
+        repeats=2,
+        missing=["bulk", "idle"],
+    )
+    moment = Moment(date=begun, commit="aaa", repeats=2, took=60)
+    report = report.with_measured("bulk", whole("bulk", 3), moment, {"aioconn": "1"})
+    assert report.missing == ["idle"]
+    report = report.with_measured("idle", whole("idle", 1, "ssh, 5 sessions"), moment, {})
+    page = tables.markdown(report)
+    assert (report.missing, report.took, "Measured on" in page) == ([], 120, False)
+    why = next(goal.why for goal in workloads.load("bulk").goals if goal.why)
+    assert (
+        "memory at most 2.5 × the output (50 and 100 MB).** 3 (ssh, 50 MB): no: 1.20 times too much." in page
+    )
+    assert why not in page  # the goals that it is about were not measured
+
+    later = Moment(date=begun + timedelta(hours=1), commit="bbb", repeats=3, took=30, alone=True)
+    again = report.with_measured("bulk", whole("bulk", 2), later, {})
+    page = tables.markdown(again)
+    assert [one.workload for one in again.results] == ["bulk", "idle"]
+    assert again.of("idle") == report.of("idle")
+    assert "Measured on 2026-03-01 13:00 UTC, commit bbb, 3 rounds, by itself." in page
+    assert page.count("Measured on") == 1
+    assert "How far, and why" not in page
+
+
+def test_why_is_said_where_a_goal_is_missed_and_has_no_numbers() -> None:
+    reasons = {goal.why for name in workloads.NAMES for goal in workloads.load(name).goals if goal.why}
+    assert len(reasons) > 10
+    for why in reasons:
+        assert not re.search(r"\d", why.replace("3.11", "")), why
+        assert why.endswith(".")
+
+
+def test_a_run_says_how_long_it_still_takes() -> None:
+    said: list[str] = []
+    now = [0.0]
+    wanted = [workloads.load("commands"), workloads.load("bulk"), workloads.load("live")]
+    progress = Progress(wanted, repeats=2, say=said.append, whole=True, clock=lambda: now[0])
+    for one in wanted[:2]:
+        progress.begin(one.name, 3)
+        now[0] += 2 * one.takes
+        progress.tell("a measurement")
+        assert progress.end() == 2 * one.takes
+    assert progress.left() == pytest.approx(2 * wanted[2].takes)  # it is half as quick as expected
+    assert said[0].startswith(" 0:00 == 1 of 3: commands, about ")
+    assert "[1/3] a measurement" in said[1]
 
 
 @pytest.mark.benchmarks

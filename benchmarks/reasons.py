@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Why a goal may be missed: what takes the difference, said where it is. Without numbers, which belong to a run."""
+
+from __future__ import annotations
+
+COMMAND = (
+    "Beyond the bytes there and back, each command waits its turn on the session, has a deadline, has its"
+    " echo taken off and the end of its output compared with the device's own prompt, is searched for the"
+    " platform's failure lines, and becomes text that knows its command and how long it took. The floor"
+    " writes, and waits for the last character."
+)
+TELNET_COMMAND = f"{COMMAND} Over telnet there is no cryptography beside which that would look small."
+SSH_VISIT = (
+    "The handshake is asyncssh's on both sides of the comparison. What comes on top are callbacks, timers and"
+    " tasks that the floor has no use for: a deadline for the connect and one for each command, the device's"
+    " limits of sessions and logins, the host key that is looked up, a prompt that is learned before the first"
+    " command, and what brings a session back after a command that was cut short. The floor waits for ever and"
+    " connects to anybody."
+)
+SSH_VISIT_WALL = f"One process keeps one core busy, so that wall time follows CPU. {SSH_VISIT}"
+TELNET_VISIT = (
+    "A telnet device is so cheap for the floor that what every session has weighs most here: the state of"
+    " telnet's negotiation, the login as a dialogue instead of two lines known beforehand, a prompt that is"
+    " learned, deadlines, and the device's limits."
+)
+TWO_PROCESSES = (
+    "There are two cores for two processes and the servers of the simulated devices, which need nearly as"
+    " much CPU as their clients do (last column): they compete for the same cores, and the handshakes of the"
+    " servers, which are one process, set the pace."
+)
+SCALING = (
+    "Results are kept to the end, and the more objects live, the longer each collection of garbage takes that"
+    " looks at them."
+)
+WAITING = (
+    "All handshakes come at once before anybody thinks, and what ours take longer on one core than the"
+    " floor's is not hidden by the second that follows."
+)
+BULK = (
+    "The floor keeps bytes as they came. Ours is text in the end: decoded, its echo and control characters"
+    " looked for and taken out, line ends made one kind, and the end of each piece compared with the prompt."
+)
+FLAT = (
+    "The search for the prompt costs the same at any size. What differs is memory: the pages of a large text"
+    " are new to the process, and the system clears each before it hands it out."
+)
+IDLE = (
+    "A session is more than its connection: its device with the manager, limits and events, options, prompt"
+    " patterns, and what a recovery needs; and for SSH also what asyncssh keeps for each connection, which is"
+    " the floor."
+)
+SECOND = (
+    "A channel saves the key exchange and the login, not the shell: the first prompt is learned and paging"
+    " switched off on each session."
+)
+GATE = (
+    "A turn of `asyncio.Semaphore` counts down and up again. A turn of the pool chooses the session, writes"
+    " down who holds it and since when, because a timeout says so, and hands it to the next in line. That is"
+    " Python too, so that a few more lines are a few times as long."
+)
+THREADS = (
+    "Most of such a call is waking up: the loop is woken, does its work, and wakes the thread. `wake-up` in"
+    " the table does this and nothing else, and no facade can be quicker than that."
+)
+SCRIPT = (
+    "The loop runs in a thread of its own, which is started for the fan-out, and the script's thread waits"
+    " for each result and takes it from there: both want the same interpreter in turns."
+)
+CHILDREN = (
+    "A call of a child names the object and the service, goes through the same checks, deadline and turn as a"
+    " call of the parent, and its answer comes with the type of its value. The floor echoes a message."
+)
+ENGINE = (
+    "The search for the prompt is the same at any size. A small answer has its fixed cost spread over few"
+    " bytes; for a large one the system hands out pages of memory that it has to clear first."
+)
