@@ -12,7 +12,7 @@ OURS = "aioconn"
 """How the names of our own clients begin."""
 _SEVERAL = ".workers"
 """How those of several processes end."""
-_NO_PEERS = (OURS, "asyncssh")
+NO_PEERS = (OURS, "asyncssh")
 """How those of whom do not count among the peers: ours, and the library beneath by itself."""
 
 
@@ -136,7 +136,7 @@ def _times_better(goal: Goal, value: float, same: Sequence[Found]) -> float | No
         if goal.key in other.medians
         and (
             other.client == goal.against
-            or (goal.against == "peers" and not other.floor and not other.client.startswith(_NO_PEERS))
+            or (goal.against == "peers" and not other.floor and not other.client.startswith(NO_PEERS))
         )
     ]
     if not others or not value:

@@ -12,8 +12,11 @@ _STYLES = {
     "scrapli": ("#e69f00", "^"),
     "netmiko": ("#d55e00", "D"),
     "unicon": ("#cc79a7", "v"),
+    "aioconn.workers": ("#56b4e9", "p"),
+    "asyncssh.plain": ("#999999", "X"),
 }
-_OTHERS = (("#009e73", "P"), ("#56b4e9", "X"))
+_OTHERS = (("#009e73", "P"),)
+_NAMES = {"aioconn.workers": "aioconn, 2 processes", "asyncssh.plain": "asyncssh, its defaults"}
 _FLOORS = ("asyncssh", "asyncio", "python")
 
 
@@ -25,4 +28,6 @@ def style(client: str) -> tuple[str, str]:
 
 
 def label(client: str) -> str:
-    return f"bare {client}" if client in _FLOORS else client
+    if client in _FLOORS:
+        return f"bare {client}"
+    return _NAMES.get(client, client)

@@ -18,6 +18,7 @@ class Netmiko(ThreadedClient, CutClient):
     name = "netmiko"
     offers = frozenset({"ssh", "telnet", "script", "timeouts", "timeouts, prompt", "import"})
     module = "netmiko"
+    most = 500
     packages = ("netmiko", "paramiko")
     separate = True
 
