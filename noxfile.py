@@ -62,9 +62,9 @@ UVLOOP_TESTS = (
     "tests/broker/test_death.py",
     "tests/lab/test_ssh.py",
     "tests/lab/test_telnet.py",
+    "tests/pool/test_pool.py",
     "tests/test_manager.py",
     "tests/test_pipelined.py",
-    "tests/test_pool.py",
     "tests/test_residence.py",
 )
 UVLOOP_MARKS = "not (clock or soak or integration or processes or programs or chaos or storm)"

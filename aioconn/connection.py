@@ -16,7 +16,8 @@ from typing import Any, TypeVar
 
 from aioconn.caller import Caller, here
 from aioconn.errors import AioconnError, DeviceBusy
-from aioconn.exclusive import Exclusivity, Hold
+from aioconn.exclusive import Exclusivity
+from aioconn.hold import Hold
 from aioconn.home import call_at_home, carry_acquiring, carry_iterator
 from aioconn.life import O_co, State
 from aioconn.serving import Serving, pipelined, service, streaming

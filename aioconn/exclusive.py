@@ -8,8 +8,7 @@ Whoever waits is served in the order of arrival, whatever he waits for: exclusiv
 those after it wait for it, so neither can starve the other. What comes free is handed over directly: nobody who comes
 in between can take it, and a waiter who is cancelled after it was handed to him hands it on.
 
-A hold is written into the context of whoever holds it. Calls that are made there, also by tasks started inside, are
-*inside* and pass, as long as the hold lasts; a task that outlives it is outside again.
+Calls that are made inside a hold, also by tasks started there, pass; see `Hold`.
 
 Everything of one `Exclusivity` happens in one event loop, its device's home loop, so there are no locks against
 threads. `Hold.mark()` and `Hold.unmark()` alone belong into the caller's task or thread, which may be in another loop:
@@ -23,86 +22,15 @@ import itertools
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from contextvars import ContextVar
 from typing import Any
 
 from aioconn.caller import Caller, here
-from aioconn.errors import Deadlock, DeviceBusy, UsageError
-from aioconn.home import call_at_home, carry_acquiring, running_loop
+from aioconn.errors import Deadlock, UsageError
+from aioconn.hold import Hold, holds_around
+from aioconn.home import running_loop
 
 # How many holders a text names before it only counts them.
 _NAMED = 3
-
-# The holds inside which the running code is, outermost first. Some may be over: `live` decides.
-_inside: ContextVar[tuple[Hold, ...]] = ContextVar("aioconn holds", default=())
-
-
-class Hold:
-    """Something kept for a while: who keeps it, since when, and the line where he asked for it.
-
-    Made by an `Exclusivity`. Whoever gets one marks his context, and in the end unmarks it and releases the hold.
-    `live`: granted, and not released. `since`: when it was granted; while it is waited for, when it was asked for.
-    """
-
-    __slots__ = ("_caller", "_exclusivity", "exclusive", "kind", "live", "since")
-
-    def __init__(self, exclusivity: Exclusivity, kind: str, exclusive: bool, caller: Caller | None) -> None:
-        self._exclusivity = exclusivity
-        self._caller = caller
-        self.kind = kind
-        self.exclusive = exclusive
-        self.live = False
-        self.since = 0.0
-
-    @property
-    def caller(self) -> Caller:
-        assert self._caller is not None
-        return self._caller
-
-    @property
-    def place(self) -> str:
-        """Where it was asked for: `file.py:12 in function`."""
-        return self.caller.place
-
-    @property
-    def age(self) -> float:
-        """Seconds since it was granted, or asked for."""
-        return self._exclusivity.clock() - self.since
-
-    @property
-    def inside(self) -> bool:
-        """Whether the running code is inside this hold, and it still lasts."""
-        return self.live and self in _inside.get()
-
-    def mark(self) -> None:
-        """Put the running code inside this hold: this context, and tasks that are started from it.
-
-        Called in the task or thread that holds it, in whatever loop that is.
-        """
-        around = _inside.get()
-        if around and (around[0].live or len(around) > 1):
-            _inside.set((*[hold for hold in around if hold.live], self))
-        else:
-            _inside.set((self,))
-
-    def unmark(self) -> None:
-        """Put the running code outside again. Does no harm where it never was inside, or in another order."""
-        around = _inside.get()
-        alone = len(around) == 1 and around[0] is self
-        _inside.set(() if alone else tuple([hold for hold in around if hold is not self and hold.live]))
-
-    def disown(self) -> None:
-        """Keep it for what the holder left behind: from now on he waits for it like any other."""
-        self._caller = self.caller.gone()
-
-    def release(self) -> None:
-        """Give it back; those who wait for it have it with that. Safe to call again."""
-        if self.live:
-            self._exclusivity.end(self)
-
-    def __repr__(self) -> str:
-        state = "live" if self.live else "not live"
-        return f"<Hold {self.kind} of {self._exclusivity.device} {state}, {self.caller.name} at {self.place}>"
 
 
 class Exclusivity:
@@ -112,20 +40,20 @@ class Exclusivity:
     """
 
     __slots__ = (
+        "_clock",
         "_entries",
         "_free",
         "_longest",
         "_owners",
         "_shared",
         "_waiters",
-        "clock",
         "device",
         "on_idle",
     )
 
     def __init__(self, device: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.device = device
-        self.clock = clock
+        self._clock = clock
         self._entries = 0
         self._shared: dict[Hold, None] = {}
         self._owners: dict[Hold, None] = {}  # one, and those taken inside it
@@ -229,10 +157,14 @@ class Exclusivity:
 
     # ------------------------------------------------------------------ what goes on
 
+    def now(self) -> float:
+        """Seconds, on the clock by which holds have their `since`."""
+        return self._clock()
+
     @property
     def inside(self) -> bool:
         """Whether the running code is inside a hold of this device that still lasts."""
-        return any(hold.live and hold._exclusivity is self for hold in _inside.get())
+        return bool(holds_around(self))
 
     @property
     def waiting(self) -> int:
@@ -245,7 +177,7 @@ class Exclusivity:
 
     def blockers(self) -> str:
         """Whom the running code would wait for, in one line, for errors."""
-        around = self._around()
+        around = holds_around(self)
         parts = [
             f"{_told(hold)}, taken at {hold.place}" + (", of which this is a part" if hold in around else "")
             for hold in itertools.islice(itertools.chain(self._owners, self._shared), _NAMED)
@@ -271,7 +203,7 @@ class Exclusivity:
         """Plain numbers. `longest_wait`: seconds, of all so far and of those who wait now."""
         longest = self._longest
         if waiters := list(self._waiters.values()):  # in one step: other threads ask for this as well
-            longest = max(longest, self.clock() - waiters[0][1])
+            longest = max(longest, self.now() - waiters[0][1])
         return {
             "shared": self._entries + len(self._shared),
             "exclusive": len(self._owners),
@@ -290,17 +222,13 @@ class Exclusivity:
 
     def _may_be_alone(self) -> bool:
         if self._owners:
-            return any(hold.exclusive for hold in self._around())
+            return any(hold.exclusive for hold in holds_around(self))
         return not (self._entries or self._shared)  # as long as nobody is there, nobody waits either
-
-    def _around(self) -> list[Hold]:
-        """The holds of this device that the running code is inside of."""
-        return [hold for hold in _inside.get() if hold.live and hold._exclusivity is self]
 
     def _refuse_to_wait_for_itself(self, asked: Hold) -> None:
         """A task that waits cannot give back what it holds itself. Of one that was merely started inside a hold, nobody
         knows whether the holder waits for it: it waits like any other, for the end of the hold or its own deadline."""
-        for hold in [*self._owners, *self._around()]:
+        for hold in [*self._owners, *holds_around(self)]:
             if hold.caller.is_same(asked.caller):
                 raise Deadlock(
                     f"{asked.caller.name} would wait for itself: it asks for {asked.kind} at {asked.place}, "
@@ -311,7 +239,7 @@ class Exclusivity:
 
     async def _wait(self, hold: Hold | None) -> None:
         future = asyncio.get_running_loop().create_future()
-        since = self.clock()
+        since = self.now()
         if hold is not None:
             hold.since = since
         self._waiters[future] = hold, since
@@ -371,7 +299,7 @@ class Exclusivity:
 
     def _grant(self, hold: Hold) -> None:
         hold.live = True
-        hold.since = self.clock()
+        hold.since = self.now()
         if hold.exclusive:
             self._owners[hold] = None
             self._free = False
@@ -388,7 +316,7 @@ class Exclusivity:
         """Nobody waits for this any more."""
         waiter = self._waiters.pop(future, None)
         if waiter is not None:
-            self._longest = max(self._longest, self.clock() - waiter[1])
+            self._longest = max(self._longest, self.now() - waiter[1])
 
 
 def _told(hold: Hold) -> str:
@@ -409,44 +337,3 @@ class ConfigureOrder:
     def __init__(self, device: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self.queue = Exclusivity(device, clock=clock)
         self.lock = Exclusivity(device, clock=clock)
-
-
-class ExclusiveWork:
-    """`async with device.exclusive():`; see `ConnectionManager.exclusive`. `home` finds the device's home loop."""
-
-    __slots__ = ("_device", "_exclusivity", "_hold", "_home", "_timeout")
-
-    def __init__(
-        self,
-        device: str,
-        exclusivity: Exclusivity,
-        home: Callable[[], asyncio.AbstractEventLoop],
-        timeout: float,
-    ) -> None:
-        self._device = device
-        self._exclusivity = exclusivity
-        self._home = home
-        self._timeout = timeout
-        self._hold: Hold | None = None
-
-    async def __aenter__(self) -> Hold:
-        home = self._home()
-        hold = self._hold = await carry_acquiring(home, self._take, Hold.release, here())
-        hold.mark()
-        return hold
-
-    async def _take(self, caller: Caller) -> Hold:
-        try:
-            async with asyncio.timeout(self._timeout):
-                return await self._exclusivity.take(caller=caller)
-        except TimeoutError:
-            raise DeviceBusy(
-                f"not alone on the device within {self._timeout:g} s: {self._exclusivity.blockers()}",
-                device=self._device,
-            ) from None
-
-    async def __aexit__(self, *_: object) -> None:
-        hold, self._hold = self._hold, None
-        if hold is not None:
-            hold.unmark()
-            call_at_home(self._home(), hold.release)

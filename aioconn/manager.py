@@ -32,7 +32,7 @@ from aioconn.errors import (
     nearest,
 )
 from aioconn.events import Listeners
-from aioconn.exclusive import ExclusiveWork
+from aioconn.exclusive_work import ExclusiveWork
 from aioconn.home import carry
 from aioconn.jump import JumpLink
 from aioconn.path import Path

@@ -8,7 +8,8 @@ from collections.abc import Coroutine
 from typing import Any
 
 from aioconn.caller import Caller
-from aioconn.exclusive import Exclusivity, Hold
+from aioconn.exclusive import Exclusivity
+from aioconn.hold import Hold
 
 SHARED = ("enter", "hold")
 KINDS = (*SHARED, "take")

@@ -19,9 +19,10 @@ from typing import Any
 import anyio
 import pytest
 
-import aioconn.gate
-import aioconn.pool
-import aioconn.waiting
+import aioconn.pool.calls
+import aioconn.pool.gate
+import aioconn.pool.lending
+import aioconn.pool.waiting
 from aioconn.errors import (
     ConnectError,
     NotOfThisPool,
@@ -32,9 +33,10 @@ from aioconn.errors import (
     SessionClosed,
     UsedAfterRelease,
 )
-from aioconn.gate import Gate, Member, Task
 from aioconn.lab import Faults
 from aioconn.policy import BACKOFF_CEILING, HEALTHY_AFTER
+from aioconn.pool.gate import Gate
+from aioconn.pool.member import Member, Task
 from tests.cancelling import Moment, Way, cut_everywhere
 from tests.storm.clock import run
 from tests.storm.device import FakeDevice, Weather
@@ -500,14 +502,14 @@ def test_a_thousand_cancelled_callers_leave_no_more_connects_than_the_size() -> 
 
 # bb8#122, aiopg#27: a release between "is one free?" and "put me in line" was lost
 def test_nothing_is_awaited_between_the_look_and_the_place_in_line() -> None:
-    gate = ast.parse(inspect.getsource(aioconn.gate))
+    gate = ast.parse(inspect.getsource(aioconn.pool.gate))
     awaits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     assert not [node for node in ast.walk(gate) if isinstance(node, awaits)]
 
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     found = {
         node.name: node
-        for module in (aioconn.waiting, aioconn.pool)
+        for module in (aioconn.pool.waiting, aioconn.pool.lending, aioconn.pool.calls)
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, functions)
     }
@@ -521,8 +523,8 @@ def test_nothing_is_awaited_between_the_look_and_the_place_in_line() -> None:
 
     assert [name for name in found if calls(name, "ask")] == ["line_up"]
     assert isinstance(found["line_up"], ast.FunctionDef)
-    looks = {"wait": "line_up", "_lend": "take", "_call": "take"}  # and what comes first there
-    places = {"wait": "line_up", "_lend": "line_up", "_call": "wait"}
+    looks = {"wait": "line_up", "_lend": "take", "call": "take"}  # and what comes first there
+    places = {"wait": "line_up", "_lend": "line_up", "call": "wait"}
     assert {name for name in found if calls(name, "line_up")} == {"wait", "_lend"}
     for name, place in places.items():
         (look,), (placed,) = calls(name, looks[name]), calls(name, place)

@@ -164,10 +164,10 @@ FACADES = (
     Facade(
         name="PoolWords",
         doc="What every pool offers, whatever its sessions speak.",
-        sources=(("aioconn.pool", "ConnectionPool"),),
+        sources=(("aioconn.pool.pool", "ConnectionPool"),),
         own=words("path options credentials listeners"),
         by_hand=words("acquire transaction release services streams"),
-        not_here=words("closing lend lease give_back take_back give_up_idle lose_all path_changed idle_since"),
+        not_here=words("closing give_up_idle lose_all path_changed idle_since"),
     ),
 )  # fmt: skip
 

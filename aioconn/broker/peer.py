@@ -43,7 +43,7 @@ from aioconn.broker.frames import (
 )
 from aioconn.broker.opened import Closing, Elsewhere, Entering, Opened
 from aioconn.errors import BadFrame, CannotCross, UsageError, UsedAfterRelease
-from aioconn.exclusive import Hold
+from aioconn.hold import Hold
 from aioconn.home import HomeLease, carry
 from aioconn.home.loop import begin
 

@@ -19,8 +19,8 @@ from aioconn.broker.frames import Target
 from aioconn.broker.values import ConnectionRef, DeviceRef
 from aioconn.connection import BaseConnection
 from aioconn.errors import SessionClosed, UnknownDevice, UsageError, nearest
-from aioconn.lease import Lease
 from aioconn.pool import ConnectionPool
+from aioconn.pool.lease import Lease
 from aioconn.protocols.registry import PYATS
 from aioconn.residence import lodging
 from aioconn.results import Output, Result, Results

@@ -8,7 +8,8 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from aioconn.exclusive import ExclusiveWork, Exclusivity
+from aioconn.exclusive import Exclusivity
+from aioconn.exclusive_work import ExclusiveWork
 from aioconn.serving import Serving
 
 P = ParamSpec("P")

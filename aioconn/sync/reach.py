@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from aioconn.broker.estate import Address, Estate
     from aioconn.broker.frames import Target
-    from aioconn.lease import Lease
     from aioconn.manager import ConnectionManager
+    from aioconn.pool.lease import Lease
 
 T_co = TypeVar("T_co", covariant=True)
 

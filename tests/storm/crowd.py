@@ -333,9 +333,9 @@ class Crowd:
         lease = user.lease
         if lease is not None:
             self._lets_go(user)
-            lease.pool.release(lease)  # which may have been replaced since
+            lease.release()  # which may have been replaced since
             try:
-                lease.pool.release(lease)
+                lease.release()
             except ReleasedTwice:
                 pass
             else:

@@ -30,13 +30,13 @@ PATIENCE = 240.0
 """Seconds after which a run counts as hung, which is to be caught as well."""
 
 TESTS = (
-    "tests/test_gate.py",
+    "tests/pool/test_gate.py",
     "tests/test_limits.py",
     "tests/test_line.py",
     "tests/test_lesson.py",
     "tests/test_breaker.py",
     "tests/test_admission.py",
-    "tests/test_pool.py",
+    "tests/pool/test_pool.py",
     "tests/test_transaction.py",
 )
 KNOWN = ("tests/test_known_bugs.py", "tests/test_cancelling.py")

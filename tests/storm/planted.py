@@ -28,8 +28,8 @@ GATE = (
         "what was idle for long is not checked when nobody waits",
     ),
     (
-        "        self._waiters[waiter] = None\n",
-        "        self._waiters[waiter] = None\n        self._waiters.move_to_end(waiter, last=False)\n",
+        "        self.queue[waiter] = None\n",
+        "        self.queue[waiter] = None\n        self.queue.move_to_end(waiter, last=False)\n",
         "last come, first served",
     ),
     (
@@ -38,22 +38,12 @@ GATE = (
         "who comes while one is idle and stale is not matched",
     ),
     (
-        "        self._drop_gone()\n        self._abandon_needless()\n\n    def expire",
-        "        self._drop_gone()\n\n    def expire",
+        "        self.queue.drop_gone()\n        self._abandon_needless()\n\n    def expire",
+        "        self.queue.drop_gone()\n\n    def expire",
         "openings that nobody needs any more keep asking for a place",
     ),
     (
-        "            for waiter in expired:\n                del self._waiters[waiter]\n            self.counters",
-        "            self.counters",
-        "those whose deadline has come stay in line",
-    ),
-    (
-        "                waiter.fail(functools.partial(error, waiter))\n",
-        "                waiter.fail(functools.partial(error, waiter))\n                break\n",
-        "one deadline is told at a time",
-    ),
-    (
-        "        return min((waiter.deadline for waiter in self._waiters), default=None)",
+        "        return min((waiter.deadline for waiter in self.queue), default=None)",
         "        return None",
         "only the first deadline is looked at",
     ),
@@ -93,8 +83,8 @@ GATE = (
         "a busy session lives for ever",
     ),
     (
-        "            if waiters := self._waiters:\n                self._drop_gone()\n",
-        "            waiters = self._waiters\n",
+        "            if waiters := self.queue:\n                waiters.drop_gone()\n",
+        "            waiters = self.queue\n",
         "a session is handed to somebody who has gone",
     ),
     (
@@ -128,7 +118,7 @@ GATE = (
         "what comes back the quick way is idle and found by nobody",
     ),
     (
-        "            self._waiters\n            or self._rivals\n",
+        "            self.queue\n            or self._rivals\n",
         "            self._rivals\n",
         "what comes back the quick way passes by those who wait",
     ),
@@ -178,8 +168,8 @@ GATE = (
         "a failed opening keeps its slot",
     ),
     (
-        "        if self.hopeless:\n            waiting =",
-        "        if False:\n            waiting =",
+        "        if self.hopeless:\n            hopeless =",
+        "        if False:\n            hopeless =",
         "who cannot be served in time is not told",
     ),
     (
@@ -218,8 +208,8 @@ GATE = (
         "the path is tried before its time",
     ),
     (
-        "        lacking = min(len(self._waiters) - coming, self.size - len(self.members))",
-        "        lacking = len(self._waiters) - coming",
+        "        lacking = min(len(self.queue) - coming, self.size - len(self.members))",
+        "        lacking = len(self.queue) - coming",
         "more are opened than the size",
     ),
     (
@@ -238,8 +228,8 @@ GATE = (
         "a smaller size leaves the idle ones open",
     ),
     (
-        "            if not waiter.done:\n                waiter.fail(error)\n        for",
-        "            if False:\n                waiter.fail(error)\n        for",
+        "        self.queue.fail(self.queue.present(), lambda _: error())\n",
+        "",
         "who waits is not told of the close",
     ),
     (
@@ -251,6 +241,29 @@ GATE = (
         "        self._leave(member)\n        self.match(now)\n\n    def _replaced",
         "        self._leave(member)\n\n    def _replaced",
         "a session that was lost wakes nobody",
+    ),
+)
+
+QUEUE = (
+    (
+        "        for waiter in waiters:\n            del self[waiter]\n        for",
+        "        for",
+        "those who are told that nothing comes stay in line",
+    ),
+    (
+        "            waiter.fail(functools.partial(make, waiter))\n",
+        "            waiter.fail(functools.partial(make, waiter))\n            break\n",
+        "one is told at a time that nothing comes",
+    ),
+    (
+        "        return [waiter for waiter in waiters if not waiter.done]",
+        "        return waiters",
+        "who has gone is told all the same",
+    ),
+    (
+        "        while self and (first := next(iter(self))).done:",
+        "        if self and (first := next(iter(self))).done:",
+        "of those who have gone only the first is passed over",
     ),
 )
 
@@ -314,7 +327,7 @@ SESSIONS = (
         "the end of an idle session is not told to the gate",
     ),
     (
-        "            self._environment.yielding(member.session)\n",
+        "            self.environment.yielding(member.session)\n",
         "",
         "what is given up for another group may fall back to the giver",
     ),
@@ -339,7 +352,7 @@ SESSIONS = (
         "a close that is cancelled before it began leaves the session open",
     ),
     (
-        "        self._environment.withdraw(member.session)\n        self.gate.failed",
+        "        self.environment.withdraw(member.session)\n        self.gate.failed",
         "        self.gate.failed",
         "a failed opening keeps its place on the device",
     ),
@@ -484,7 +497,7 @@ TURN = (
     ),
 )
 
-POOL = (
+LENDING = (
     (
         "        if get_ident() == lent.thread and member.session.clean and",
         "        if get_ident() == lent.thread and",
@@ -501,27 +514,32 @@ POOL = (
         "who finds no session the quick way keeps the device from exclusive work",
     ),
     (
-        "                finally:\n                    sessions.give(member)",
-        "                finally:\n                    asyncio.current_task().cancelling() or sessions.give(member)",
-        "a call that is cancelled keeps its session",
-    ),
-    (
         "        if lease.released:\n            raise ReleasedTwice(",
         "        if False:\n            raise ReleasedTwice(",
         "what is given back twice is in two hands",
     ),
 )
 
+CALLS = (
+    (
+        "                finally:\n                    sessions.give(member)",
+        "                finally:\n                    asyncio.current_task().cancelling() or sessions.give(member)",
+        "a call that is cancelled keeps its session",
+    ),
+)
+
 MUTANTS: tuple[Mutant, ...] = tuple(
     Mutant(file, *texts)
     for file, planted in (
-        ("gate.py", GATE),
-        ("waiting.py", WAITING),
-        ("sessions.py", SESSIONS),
+        ("pool/gate.py", GATE),
+        ("pool/queue.py", QUEUE),
+        ("pool/waiting.py", WAITING),
+        ("pool/sessions.py", SESSIONS),
         ("limits.py", LIMITS),
         ("breaker.py", BREAKER),
         ("turn.py", TURN),
-        ("pool.py", POOL),
+        ("pool/lending.py", LENDING),
+        ("pool/calls.py", CALLS),
     )
     for texts in planted
 )

@@ -16,10 +16,11 @@ from typing import Any, Generic, TypeVar
 
 from aioconn.connection import BaseConnection
 from aioconn.environment import PoolEnvironment
-from aioconn.errors import AioconnError, ConnectError, LimitReached
+from aioconn.errors import AioconnError, ConnectError, LimitReached, Where
 from aioconn.events import Replaced
-from aioconn.gate import Gate, Member, Stage, Task
 from aioconn.policy import SETTLE_TIMEOUT
+from aioconn.pool.gate import Gate
+from aioconn.pool.member import Member, Stage, Task
 from aioconn.request import Request
 
 C = TypeVar("C", bound=BaseConnection[Any])
@@ -33,12 +34,12 @@ class Sessions(Generic[C]):
 
     def __init__(self, kind: type[C], request: Request, environment: PoolEnvironment, size: int) -> None:
         self.kind = kind
+        self.request = request
+        self.environment = environment
         self.model = kind(request)  # never opened: it knows the options, and how services are called
         self.last_error: Exception | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self.tasks: dict[asyncio.Task[None], Member[C]] = {}
-        self._request = request
-        self._environment = environment
         self._options = self.model.options
         self._claims: set[Member[C]] = set()
         self._tidying: asyncio.TimerHandle | None = None
@@ -63,11 +64,15 @@ class Sessions(Generic[C]):
         assert self.loop is not None
         return self.loop.time()
 
+    def where(self) -> Where:
+        """For errors."""
+        return {"device": self.model.device, "path": self.model.via}
+
     def _make(self) -> C:
-        return self.kind(self._request)
+        return self.kind(self.request)
 
     def _yields(self, member: Member[C], wanted: bool) -> bool:
-        return self._environment.yields(member.session, wanted=wanted)
+        return self.environment.yields(member.session, wanted=wanted)
 
     # ------------------------------------------------------------------ from the pool
 
@@ -110,7 +115,7 @@ class Sessions(Generic[C]):
     def give_up_idle(self) -> None:
         """Close the session that has been idle longest, for another group's sake."""
         if (member := self.gate.give_up(self.now())) is not None:
-            self._environment.yielding(member.session)
+            self.environment.yielding(member.session)
             self.work()
 
     def path_changed(self) -> None:
@@ -119,7 +124,7 @@ class Sessions(Generic[C]):
         if gate.closed or gate.count(Stage.OPENING) > len(self._claims):
             return  # what is being opened here tells it itself
         now = self.now()
-        retry_at, refusal = self._environment.retry(self.model)
+        retry_at, refusal = self.environment.retry(self.model)
         retry_at = max(retry_at, self._paused_until)
         if retry_at > now:
             gate.pause(now, retry_at, refusal)
@@ -173,7 +178,7 @@ class Sessions(Generic[C]):
             session = member.session
             if task is Task.OPEN:
                 self._claims.add(member)
-                self._environment.claim(session, functools.partial(self._admitted, member))
+                self.environment.claim(session, functools.partial(self._admitted, member))
             elif task is Task.ABANDON:
                 self._abandon(member)
             elif task is Task.CLOSE:
@@ -208,11 +213,11 @@ class Sessions(Generic[C]):
         if member not in self._claims:
             return
         self._claims.discard(member)
-        if self._environment.attempt(member.session):
+        if self.environment.attempt(member.session):
             self._start(member, self._open(member))
             return
         self._not_opened(member)
-        retry_at, refusal = self._environment.retry(member.session)
+        retry_at, refusal = self.environment.retry(member.session)
         if retry_at > self.now():
             self.gate.pause(self.now(), retry_at, refusal)
             self._wake_at(retry_at)
@@ -221,7 +226,7 @@ class Sessions(Generic[C]):
             self._wake_at(self.now() + _PAUSE)
 
     def _not_opened(self, member: Member[C]) -> None:
-        self._environment.withdraw(member.session)
+        self.environment.withdraw(member.session)
         self.gate.failed(member, self.now())
 
     def _abandon(self, member: Member[C]) -> None:
@@ -268,7 +273,7 @@ class Sessions(Generic[C]):
     def _opening_failed(self, member: Member[C], error: Exception) -> None:
         """Tell those who cannot be helped in time, and come back when it may be tried again."""
         gate, now = self.gate, self.now()
-        retry_at, refusal = self._environment.retry(member.session)
+        retry_at, refusal = self.environment.retry(member.session)
         if isinstance(error, LimitReached):
             # its turn did not come: it asks again, and who waits has a deadline of his own
             self.path_changed()  # which it kept from being looked at

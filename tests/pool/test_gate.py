@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from aioconn.gate import Gate, Member, Stage, Task
+from aioconn.pool.gate import Gate
+from aioconn.pool.member import Member, Stage, Task
 
 CHECK_AFTER = 30.0
 LIFE = 1_000.0

@@ -8,94 +8,20 @@ checking, settling, closing) is put into `work`, for whoever owns the gate to do
 
 from __future__ import annotations
 
-import functools
-from collections import OrderedDict, deque
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Generic, Protocol, TypeVar
+from collections import deque
+from collections.abc import Callable, Collection
+from typing import Generic, TypeVar
+
+from aioconn.pool.counters import Counters
+from aioconn.pool.member import Member, Stage, Task
+from aioconn.pool.queue import Queue, Waiter
 
 S = TypeVar("S")
-
-
-class Stage(StrEnum):
-    """What a session of a pool is doing."""
-
-    OPENING = "opening"
-    IDLE = "idle"
-    LEASED = "leased"
-    CHECKING = "checking"  # does it still answer?
-    SETTLING = "settling"  # brought back in step
-    CLOSING = "closing"
-    GONE = "gone"
-
 
 # By name, Python 3.11 takes 60 ns to find a member of an enumeration.
 _OPENING, _IDLE, _LEASED, _CHECKING, _SETTLING, _CLOSING, _GONE = Stage
 _HOPEFUL = (_OPENING, _LEASED, _CHECKING, _SETTLING)
 _SOMEBODY = (None,)
-
-
-class Task(StrEnum):
-    """Work that takes time."""
-
-    OPEN = "open"
-    ABANDON = "abandon"  # an opening that nobody needs any more
-    SETTLE = "settle"
-    CHECK = "check"
-    CLOSE = "close"
-
-
-class Waiter(Protocol):
-    """A caller who waits for a session. It is told once, by `grant` or `fail`."""
-
-    deadline: float
-
-    @property
-    def done(self) -> bool:
-        """Told already, or gone away by itself."""
-        ...
-
-    def grant(self, member: Member[Any], /) -> None: ...
-
-    def fail(self, make: Callable[[], BaseException], /) -> None: ...
-
-
-class Member(Generic[S]):
-    """One session of a pool. `since` is the time at which its stage began, `expires` the end of its life."""
-
-    __slots__ = ("call", "expires", "holder", "opened", "reason", "served", "session", "since", "stage")
-
-    def __init__(self, session: S, now: float) -> None:
-        self.session = session
-        self.stage = Stage.OPENING
-        self.since = now
-        self.opened = 0.0
-        self.expires = 0.0
-        self.served = 0
-        self.reason = ""
-        self.holder: Any = None  # who keeps it for several calls
-        self.call: tuple[Any, ...] | None = None  # the single call that has it
-
-    def __repr__(self) -> str:
-        return f"<Member {self.stage} {self.session!r}>"
-
-
-@dataclass(slots=True)
-class Counters:
-    """What has happened since the pool was made; times in seconds."""
-
-    acquired: int = 0
-    waited: int = 0
-    wait_seconds: float = 0.0
-    longest_wait: float = 0.0
-    timeouts: int = 0
-    cancelled: int = 0
-    opened: int = 0
-    open_failed: int = 0
-    settled: int = 0
-    replaced: int = 0
-    lost: int = 0
 
 
 class Gate(Generic[S]):
@@ -123,8 +49,7 @@ class Gate(Generic[S]):
         self.retry_at = 0.0  # no attempt to open before that
         self.tidied_at = float("inf")  # when `tidy` is to be called next, as far as that is settled
         self.careful = False  # the last attempt failed: one at a time
-        # In the order of their coming, and left in constant time by whoever is cancelled.
-        self._waiters: OrderedDict[Waiter, None] = OrderedDict()
+        self.queue = Queue()
         # Those that are idle are counted as leased, and are told apart by `idle`: nothing is counted for each turn.
         self._stages = dict.fromkeys(Stage, 0)
         self._refusal: Callable[[], BaseException] | None = None
@@ -147,12 +72,7 @@ class Gate(Generic[S]):
 
     @property
     def waiting(self) -> int:
-        waiters = list(self._waiters)  # in one step: other threads ask for this as well
-        return sum(not waiter.done for waiter in waiters)
-
-    @property
-    def waiters(self) -> Iterator[Waiter]:
-        return (waiter for waiter in self._waiters if not waiter.done)
+        return len(self.queue.present())
 
     @property
     def hopeless(self) -> bool:
@@ -164,7 +84,7 @@ class Gate(Generic[S]):
     def take(self, now: float) -> Member[S] | None:
         """A session that can be had at once without overtaking anybody, else None."""
         idle = self.idle
-        if not idle or self._waiters:
+        if not idle or self.queue:
             return None
         member = idle[-1]
         if now - member.since > self._check_after or now >= member.expires:
@@ -185,29 +105,24 @@ class Gate(Generic[S]):
         ):
             waiter.fail(self._refusal)
             return
-        self._waiters[waiter] = None
+        self.queue[waiter] = None
         if self.idle or len(self.members) < self.size:
             self.match(now)
 
     def withdraw(self, waiter: Waiter, now: float) -> None:
         """The caller waits no longer. What he had been granted already he gives back with `release`."""
         self.counters.cancelled += 1
-        self._waiters.pop(waiter, None)
-        self._drop_gone()
+        self.queue.pop(waiter, None)
+        self.queue.drop_gone()
         self._abandon_needless()
 
     def expire(self, now: float, error: Callable[[Waiter], BaseException]) -> float | None:
         """Fail those whose deadline has come; returns the next deadline, None if nobody waits."""
-        waiting = [waiter for waiter in self._waiters if not waiter.done]
-        expired = [waiter for waiter in waiting if waiter.deadline <= now]
-        if expired:
-            for waiter in expired:
-                del self._waiters[waiter]
+        if expired := [waiter for waiter in self.queue.present() if waiter.deadline <= now]:
             self.counters.timeouts += len(expired)
-            for waiter in expired:
-                waiter.fail(functools.partial(error, waiter))
+            self.queue.fail(expired, error)
             self._abandon_needless()
-        return min((waiter.deadline for waiter in self._waiters), default=None)
+        return min((waiter.deadline for waiter in self.queue), default=None)
 
     # ------------------------------------------------------------------ sessions
 
@@ -227,7 +142,7 @@ class Gate(Generic[S]):
     def rest(self, member: Member[S], now: float) -> bool:
         """`release` for a clean session that nobody is in want of: True if that is all there was to it."""
         if (
-            self._waiters
+            self.queue
             or self._rivals
             or now >= member.expires
             or member.expires < self.tidied_at
@@ -251,8 +166,8 @@ class Gate(Generic[S]):
         elif now >= member.expires:
             self.close_member(member, "lifetime", now)
         else:
-            if waiters := self._waiters:
-                self._drop_gone()
+            if waiters := self.queue:
+                waiters.drop_gone()
             if self._rivals and self._yields(member, bool(waiters)):
                 self.close_member(member, "yielded", now)
             elif waiters:
@@ -291,12 +206,8 @@ class Gate(Generic[S]):
         unless a session is there that may come free."""
         self.retry_at, self.careful, self._refusal = retry_at, careful, error
         if self.hopeless:
-            waiting = [waiter for waiter in self._waiters if not waiter.done]
-            hopeless = [waiter for waiter in waiting if waiter.deadline < retry_at]
-            for waiter in hopeless:
-                del self._waiters[waiter]
-            for waiter in hopeless:
-                waiter.fail(error)
+            hopeless = [waiter for waiter in self.queue.present() if waiter.deadline < retry_at]
+            self.queue.fail(hopeless, lambda _: error())
 
     def hold_off(self, until: float) -> None:
         """Open nothing until then, or until `pause`, `forgive` or `resume`: somebody else is trying the path."""
@@ -342,14 +253,14 @@ class Gate(Generic[S]):
 
     def match(self, now: float) -> None:
         """Bring together who waits and what is idle; open more for those who are left, as far as the size goes."""
-        self._drop_gone()
-        while self._waiters and self.idle and not self.closed:
+        self.queue.drop_gone()
+        while self.queue and self.idle and not self.closed:
             member = self.idle.pop()
             if now >= member.expires:
                 self._enter(member, _LEASED, now)
                 self.free(member, now)
             elif now - member.since > self._check_after:
-                if self._stages[_CHECKING] >= len(self._waiters):
+                if self._stages[_CHECKING] >= len(self.queue):
                     self.idle.append(member)
                     break
                 self._enter(member, _CHECKING, now)
@@ -357,15 +268,15 @@ class Gate(Generic[S]):
             else:
                 self._enter(member, _LEASED, now)
                 self.counters.acquired += 1
-                self._waiters.popitem(last=False)[0].grant(member)
-            self._drop_gone()
+                self.queue.popitem(last=False)[0].grant(member)
+            self.queue.drop_gone()
         self._grow(now)
 
     def _grow(self, now: float) -> None:
         if self.closed or now < self.retry_at:
             return
         coming = self._stages[_OPENING] + self._stages[_CHECKING]
-        lacking = min(len(self._waiters) - coming, self.size - len(self.members))
+        lacking = min(len(self.queue) - coming, self.size - len(self.members))
         if self.careful and lacking > 0:
             lacking = 1 if not self._stages[_OPENING] else 0
         for _ in range(lacking):
@@ -407,10 +318,8 @@ class Gate(Generic[S]):
     def close(self, now: float, error: Callable[[], BaseException]) -> None:
         """Hand out nothing more. Who waits hears `error`; idle sessions are closed, held ones when they come back."""
         self.closed = True
-        waiters, self._waiters = self._waiters, OrderedDict()
-        for waiter in waiters:
-            if not waiter.done:
-                waiter.fail(error)
+        self.queue.fail(self.queue.present(), lambda _: error())
+        self.queue.clear()
         for member in list(self.members):
             if member.stage is _IDLE:
                 self.close_member(member, "closed", now)
@@ -456,15 +365,9 @@ class Gate(Generic[S]):
         if reason != "closed":
             self.counters.replaced += 1
 
-    def _drop_gone(self) -> None:
-        """Those at the head of the line who have gone away by themselves."""
-        waiters = self._waiters
-        while waiters and (first := next(iter(waiters))).done:
-            del waiters[first]
-
     def _abandon_needless(self) -> None:
         """Nobody waits: what is being opened and has not begun yet need not begin."""
-        if not self._waiters and self._stages[_OPENING]:
+        if not self.queue and self._stages[_OPENING]:
             for member in self.members:
                 if member.stage is _OPENING:
                     self.work.append((Task.ABANDON, member))

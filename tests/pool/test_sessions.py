@@ -10,10 +10,10 @@ from typing import Any
 from aioconn.connection import BaseConnection
 from aioconn.environment import Alone
 from aioconn.errors import CircuitOpen, LimitReached
-from aioconn.gate import Member
 from aioconn.path import Path
+from aioconn.pool.member import Member
+from aioconn.pool.sessions import Sessions
 from aioconn.request import BaseOptions, Request
-from aioconn.sessions import Sessions
 
 
 class Line(BaseConnection[BaseOptions]):

@@ -16,9 +16,10 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from aioconn.caller import Caller, here, on_behalf
 from aioconn.connection import BaseConnection
 from aioconn.errors import UsageError, UsedAfterRelease
-from aioconn.exclusive import Exclusivity, Hold
-from aioconn.gate import Member
+from aioconn.exclusive import Exclusivity
+from aioconn.hold import Hold
 from aioconn.home import running_loop
+from aioconn.pool.member import Member
 
 C = TypeVar("C", bound=BaseConnection[Any])
 
@@ -63,7 +64,7 @@ class Lent(Hold):
         task: asyncio.Task[Any] | None,
         frame: FrameType,
     ) -> None:
-        self._exclusivity = exclusivity
+        self.keeper = exclusivity
         self._caller = None
         self._code = frame.f_code
         self._at = frame.f_lasti
@@ -102,10 +103,10 @@ class Acquisition(Generic[C]):
     It is the lease as well, once there is a session: one object for each turn.
     """
 
-    __slots__ = ("__weakref__", "_limit", "hold", "member", "pool", "released")
+    __slots__ = ("__weakref__", "_limit", "hold", "lender", "member", "released")
 
-    def __init__(self, pool: Lender, limit: float | None) -> None:
-        self.pool = pool
+    def __init__(self, lender: Lender, limit: float | None) -> None:
+        self.lender = lender
         self._limit = limit
         self.hold: Lent | None = None
         self.released = True  # there is nothing to give back yet
@@ -113,25 +114,25 @@ class Acquisition(Generic[C]):
 
     def __await__(self) -> Generator[Any, None, Lease[C]]:
         frame = sys._getframe(1)
-        if self.pool.lend(self, frame) is None:
+        if self.lender.lend(self, frame) is None:
             running = asyncio.get_running_loop()
             lent = self._ask(running, frame)
-            yield from self.pool.lease(self, lent, self._limit or None, running).__await__()
+            yield from self.lender.lease(self, lent, self._limit or None, running).__await__()
         return self  # type: ignore[return-value]  # every one that is made is a lease
 
     async def __aenter__(self) -> C:
         frame = sys._getframe(1)
-        if (lent := self.pool.lend(self, frame)) is None:
+        if (lent := self.lender.lend(self, frame)) is None:
             running = asyncio.get_running_loop()
             lent = self._ask(running, frame)
-            await self.pool.lease(self, lent, self._limit or None, running)
+            await self.lender.lease(self, lent, self._limit or None, running)
         lent.mark()
         return self  # type: ignore[return-value]  # it offers what C offers, for as long as it lasts
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
         if not self.released:
             self.released = True
-            self.pool.give_back(self, self.hold)  # type: ignore[arg-type]  # there is one: it was taken
+            self.lender.give_back(self, self.hold)  # type: ignore[arg-type]  # there is one: it was taken
 
     def _ask(self, running: asyncio.AbstractEventLoop, frame: FrameType) -> Lent:
         """Note who asks: the running task, in `frame` or further out."""
@@ -139,12 +140,12 @@ class Acquisition(Generic[C]):
             raise UsageError(
                 f"this session was asked for before, at {self.hold.place}", hint="acquire() again"
             )
-        task, pool = asyncio.current_task(running), self.pool
-        lent = self.hold = Lent(pool.exclusivity, running, task, frame)
-        if frame.f_code is not pool.asker or on_behalf.get() is not None:
+        task, lender = asyncio.current_task(running), self.lender
+        lent = self.hold = Lent(lender.exclusivity, running, task, frame)
+        if frame.f_code is not lender.asker or on_behalf.get() is not None:
             caller = here(task)
             if caller.itself is task and caller.is_at(frame.f_code):
-                pool.asker = frame.f_code
+                lender.asker = frame.f_code
             else:  # somebody on whose behalf this is done, or code further out
                 lent.give_to(caller)
         return lent
@@ -184,7 +185,7 @@ class Lease(Acquisition[C]):
 
     def release(self) -> None:
         """Give the session back; a plain function. Raises `ReleasedTwice`."""
-        self.pool.release(self)
+        self.lender.release(self)
 
     def __repr__(self) -> str:
         what = "not taken yet" if self.member is None else repr(self.member.session)
@@ -198,7 +199,7 @@ class Lease(Acquisition[C]):
                 source=self,
                 stacklevel=1,
             )
-            self.pool.take_back(self)
+            self.lender.take_back(self)
 
 
 @functools.cache

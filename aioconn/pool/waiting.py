@@ -10,10 +10,9 @@ from typing import Any, Generic, TypeVar
 
 from aioconn.caller import here
 from aioconn.connection import BaseConnection
-from aioconn.environment import PoolEnvironment
-from aioconn.errors import Deadlock, PoolClosed, PoolTimeout, Where
-from aioconn.gate import Member, Stage
-from aioconn.sessions import Sessions
+from aioconn.errors import Deadlock, PoolClosed, PoolTimeout
+from aioconn.pool.member import Member, Stage
+from aioconn.pool.sessions import Sessions
 
 C = TypeVar("C", bound=BaseConnection[Any])
 
@@ -52,9 +51,8 @@ class Caller:
 class Waiting(Generic[C]):
     """Those who wait for a session of one pool."""
 
-    def __init__(self, sessions: Sessions[C], environment: PoolEnvironment) -> None:
+    def __init__(self, sessions: Sessions[C]) -> None:
         self._sessions = sessions
-        self._environment = environment
         self._expiry: asyncio.TimerHandle | None = None
         self._expires_at = _NEVER
 
@@ -133,11 +131,7 @@ class Waiting(Generic[C]):
     # ------------------------------------------------------------------ words
 
     def closed(self) -> PoolClosed:
-        return PoolClosed("the pool is closed", **self._where(), hint="call connect()")
-
-    def _where(self) -> Where:
-        model = self._sessions.model
-        return {"device": model.device, "path": model.via}
+        return PoolClosed("the pool is closed", **self._sessions.where(), hint="call connect()")
 
     def _timed_out(self, caller: Any) -> PoolTimeout:
         sessions, gate = self._sessions, self._sessions.gate
@@ -147,12 +141,14 @@ class Waiting(Generic[C]):
             for stage in (Stage.OPENING, Stage.CHECKING, Stage.SETTLING, Stage.CLOSING)
             if gate.count(stage)
         ]
-        crowd = f"; the device: {self._environment.crowd()}" if gate.total < gate.size or others else ""
+        crowd = (
+            f"; the device: {self._sessions.environment.crowd()}" if gate.total < gate.size or others else ""
+        )
         reason = f"; opening failed: {sessions.last_error}" if sessions.last_error is not None else ""
         error = PoolTimeout(
             f"no session of {gate.size} came free within {caller.deadline - caller.since:.3g} s,"
             f" {gate.waiting} others wait: {'; '.join([*held, *others]) or 'none is open'}{crowd}{reason}",
-            **self._where(),
+            **self._sessions.where(),
         )
         error.__cause__ = sessions.last_error
         return error
@@ -178,7 +174,10 @@ class Waiting(Generic[C]):
                 break
         else:
             return
-        waiting = {task, *(caller.task for caller in gate.waiters if isinstance(caller, Caller))}
+        waiting = {
+            task,
+            *(caller.task for caller in gate.queue if not caller.done and isinstance(caller, Caller)),
+        }
         for member in gate.members:
             lent = member.holder
             if lent is None or lent.shared or lent.task not in waiting:
@@ -187,6 +186,6 @@ class Waiting(Generic[C]):
         raise Deadlock(
             f"{asker.name} waits at {asker.place} for a session of this pool, while all {gate.size} are held by"
             f" tasks that wait for one as well; it took its own at {mine.place}",
-            **self._where(),
+            **self._sessions.where(),
             hint="give it back first, or make the pool larger",
         )
