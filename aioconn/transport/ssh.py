@@ -7,16 +7,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import asyncssh
 
 from aioconn.credentials import Credential
 from aioconn.errors import AioconnError, Phase, SessionBroken
-from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.transport.base import Progress, Receiver, Stream, Terminal
+from aioconn.transport.keepalive import Keepalive
 from aioconn.transport.outbox import Outbox
 from aioconn.transport.ssh_client import Answers, Client
+from aioconn.transport.ssh_connection import Connection
 from aioconn.transport.ssh_errors import (
     authentication_error,
     broken,
@@ -45,8 +46,9 @@ class SshLink:
         self.path = path
         self._host = host
         self._port = port
-        self._connection: asyncssh.SSHClientConnection | None = None
+        self._connection: Connection | None = None
         self._outbox: Outbox | None = None
+        self._keepalive: Keepalive | None = None
         self._callbacks: list[Lost] = []
         self._openings: set[asyncio.Task[Any]] = set()
         self._lost = False
@@ -111,7 +113,7 @@ class SshLink:
         settings.protocol_factory = lambda: client
         waiter: asyncio.Future[None] = loop.create_future()
         settings.waiter = waiter
-        connection = asyncssh.SSHClientConnection(loop, settings, wait="auth")
+        connection = Connection(loop, settings, name=f"{device} {path}")
         carrier = _Carrier(connection)
         try:
             if tunnel is None:
@@ -135,18 +137,21 @@ class SshLink:
             raise self._failure(error, client, carrier, connection, progress) from error
         finally:
             client.finish()
-        self._outbox = carrier.outbox
+        self._outbox = connection.outbox
         carrier.forget()
         self._connection = connection
         if self._lost:
             raise self._gone(Phase.AUTH)
+        if interval := profile.options.keepalive:
+            count = settings.keepalive_count_max
+            self._keepalive = connection.keepalive = Keepalive(connection, interval, count, loop)
 
     def _failure(
         self,
         error: Exception,
         client: Client,
         carrier: _Carrier,
-        connection: asyncssh.SSHClientConnection,
+        connection: Connection,
         progress: Progress,
     ) -> AioconnError:
         if client.error is not None:
@@ -292,12 +297,14 @@ class SshLink:
 
     def _on_lost(self, error: Exception | None) -> None:
         self._lost = True
+        if self._keepalive is not None:
+            self._keepalive.stop()
         self._error = None if self._closing else broken(error, device=self.device, path=self.path)
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:
             callback(self._error)
 
-    def _usable(self) -> asyncssh.SSHClientConnection:
+    def _usable(self) -> Connection:
         if self._connection is None or self.closed:
             raise self._gone(Phase.SHELL)
         return self._connection
@@ -312,15 +319,15 @@ class SshLink:
         )
 
     async def close(self) -> None:
-        """Say goodbye and free everything, streams included; at most 2 s. Cancelled it aborts."""
+        """Say goodbye and free everything, streams included. Cancelled it aborts."""
         if self._connection is None:
             return
         self._closing = True
         self._connection.close()
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await self._connection.wait_closed()
+            await (
+                self._connection.wait_closed()
+            )  # two turns of the loop: nothing is waited for that the peer does
         finally:
             self.abort()
 
@@ -339,9 +346,8 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
     """Stands between the transport (a socket, or a channel of a jump host) and asyncssh's connection until
     the host has said its version: what it says instead of one is the best explanation there is."""
 
-    def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self.greeting = b""
-        self.outbox: Outbox | None = None
         self._connection = connection
         self._transport: Any = None
         self._discarded = False
@@ -352,8 +358,7 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
         if self._discarded:
             chan.abort()
         else:
-            self.outbox = Outbox(asyncio.get_running_loop(), chan)
-            self._connection.connection_made(cast(asyncio.Transport, self.outbox))
+            self._connection.connection_made(chan)
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
         if self._discarded:
@@ -373,7 +378,7 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
 
     def forget(self) -> None:
         self.greeting = b""
-        self.outbox = self._transport = None
+        self._transport = None
 
     def discard(self) -> None:
         """Free what was reached so far; a channel that opens later is aborted at once."""
@@ -382,9 +387,7 @@ class _Carrier(asyncssh.SSHTCPSession[bytes], asyncio.Protocol):
             self._transport.abort()
 
 
-def _give_up(
-    connection: asyncssh.SSHClientConnection, carrier: _Carrier, waiter: asyncio.Future[None]
-) -> None:
+def _give_up(connection: Connection, carrier: _Carrier, waiter: asyncio.Future[None]) -> None:
     """Free a connection that is not to be. Its parts end within a few turns of the loop."""
     if waiter.done():
         if not waiter.cancelled():

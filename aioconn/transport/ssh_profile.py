@@ -279,7 +279,7 @@ def _build(request: Request) -> Profile:
         x509_trusted_cert_paths=[],
         gss_host=None,
         host_based_auth=False,
-        keepalive_interval=options.keepalive,
+        keepalive_interval=0,  # see `Keepalive`
         login_timeout=0,  # the caller holds the deadline
         connect_timeout=None,
         encoding=None,  # anything else closes the connection on the first byte that is not UTF-8
