@@ -7,6 +7,7 @@ import argparse
 import dataclasses
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,7 +121,11 @@ def _finish(report: Report, folder: Path) -> bool:
     report.save(folder / RESULTS)
     (folder / "RESULTS.md").write_text(tables.markdown(report), encoding="utf-8")
     (folder / UNFINISHED).unlink(missing_ok=True)
-    drawn = _draw(report, folder)
+    try:
+        drawn = _draw(report, folder)
+    except Exception:  # half an hour is not lost for a picture, nor are the other pages
+        traceback.print_exc()
+        drawn = False
     if folder.resolve() == _HERE:
         pages.rewrite(report)
     return drawn

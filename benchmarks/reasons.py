@@ -9,7 +9,10 @@ COMMAND = (
     " platform's failure lines, and becomes text that knows its command and how long it took. The floor"
     " writes, and waits for the last character."
 )
-TELNET_COMMAND = f"{COMMAND} Over telnet there is no cryptography beside which that would look small."
+TELNET_COMMAND = (
+    "What a command takes beyond its bytes is the same as over SSH, without the cryptography beside which it"
+    " looks small."
+)
 SSH_VISIT = (
     "The handshake is asyncssh's on both sides of the comparison. What comes on top are callbacks, timers and"
     " tasks that the floor has no use for: a deadline for the connect and one for each command, the device's"
@@ -17,7 +20,10 @@ SSH_VISIT = (
     " command, and what brings a session back after a command that was cut short. The floor waits for ever and"
     " connects to anybody."
 )
-SSH_VISIT_WALL = f"One process keeps one core busy, so that wall time follows CPU. {SSH_VISIT}"
+SSH_VISIT_WALL = (
+    "One process keeps one core busy: wall time follows CPU. Where the servers take as much CPU as the wall"
+    " time is long, they are what is waited for."
+)
 TELNET_VISIT = (
     "A telnet device is so cheap for the floor that what every session has weighs most here: the state of"
     " telnet's negotiation, the login as a dialogue instead of two lines known beforehand, a prompt that is"
@@ -73,4 +79,34 @@ CHILDREN = (
 ENGINE = (
     "The search for the prompt is the same at any size. A small answer has its fixed cost spread over few"
     " bytes; for a large one the system hands out pages of memory that it has to clear first."
+)
+NETCONF = (
+    "The floor parses each answer once and looks at nothing in it. Ours also checks the frames, sees to it"
+    " that an answer belongs to its call and is no error, keeps a deadline for each call, and connects as over"
+    " SSH: limits, host keys, the device's capabilities."
+)
+NETCONF_CALLS = (
+    "Several calls under way save the waiting, which is all that can be saved: what is left for both is"
+    " lxml's reading of the answer and the cryptography, and ncclient's asynchronous mode saves the waiting"
+    " too. The floor, which checks nothing, is the most that there is to win (first row)."
+)
+SNMP_WALK = (
+    "Each value of an answer is decoded to its type, and its name compared with the one before, so that an"
+    " agent that goes in circles is noticed. That is Python on both sides."
+)
+REST = (
+    "Both have a client, a connection and a login for each device, and short answers: what is compared is the"
+    " work around them."
+)
+GNMI = (
+    "pygnmi calls gRPC's core from a thread that waits in it. Calls of a loop go through `grpc.aio`, as those"
+    " of the floor do: each event of the core wakes the loop, which then wakes the caller."
+)
+GNMI_CPU = (
+    "Most of such a call is gRPC's on both sides (the floor, which neither makes nor reads messages). What is"
+    " left is reading the updates and giving them to the caller as values."
+)
+CANCEL = (
+    "The session is proven before the next command gets it: what was cut is interrupted, and a word that no"
+    " device says by itself has to come back first."
 )

@@ -86,12 +86,19 @@ def _sign(verdict: Verdict) -> str:
 
 
 def reasons(report: Report) -> Iterator[str]:
-    """An item for each goal that was missed, with all that is known of it."""
+    """The goals that were missed, how far, and why: an item for all of one reason."""
+    grouped: dict[str, list[str]] = {}
     for workload, verdict in report.verdicts():
-        if verdict.reached is False:
-            value = "" if verdict.value is None else f" {short(verdict.value)} ({verdict.case})"
-            words = verdict.goal.words.removeprefix("… ")
-            yield f"- **{workload.title}: {words}.**{value}: {verdict}. {verdict.goal.why}".rstrip(" .") + "."
+        if verdict.reached is not False:
+            continue
+        words = verdict.goal.words.removeprefix("… ")
+        value = "" if verdict.value is None else f" {short(verdict.value)} ({verdict.case}),"
+        missed = f"**{workload.title}:** {words}:{value} {str(verdict).removeprefix('no: ')}"
+        grouped.setdefault(verdict.goal.why or missed, []).append(missed)
+    for why, goals in grouped.items():
+        yield f"- {'; '.join(goals)}."
+        if why not in goals:
+            yield f"  {why}"
 
 
 def anchor(title: str) -> str:

@@ -50,7 +50,7 @@ class Sizes:
     gate_tasks: tuple[int, ...] = (1, 10, 1000)
     waiters: tuple[int, ...] = (1000,)
     cancels: tuple[int, ...] = (3000,)
-    cuts: tuple[int, ...] = (100,)
+    cuts: tuple[int, ...] = (60,)
     thinking: tuple[int, ...] = THINKING
     threads: tuple[int, ...] = (1, 8)
     children: tuple[int, ...] = (1, 8)

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.clients.gnmi import GnmiClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import GNMI, GNMI_CPU
 from benchmarks.target import GNMI_LEAVES, GNMI_MESSAGES, Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
 
@@ -26,13 +27,14 @@ class Gnmi(Workload[GnmiClient]):
         " one. The target sends bytes that it made before. The floor is grpcio, which looks at nothing that comes."
     )
     goals = (
-        Goal(words="not slower than pygnmi", key="rate", bound=1, higher=True, against="pygnmi"),
+        Goal(words="not slower than pygnmi", key="rate", bound=1, higher=True, against="pygnmi", why=GNMI),
         Goal(
             words="with several callers on one session two thirds of pygnmi's CPU",
             key="cpu",
             bound=1.5,
             against="pygnmi",
             cases="callers",
+            why=GNMI_CPU,
         ),
     )
     columns = (

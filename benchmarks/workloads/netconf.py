@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmarks.clients.netconf import NetconfClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import NETCONF, NETCONF_CALLS
 from benchmarks.target import NETCONF_INTERFACES, Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
 
@@ -33,13 +34,15 @@ class Netconf(Workload[NetconfClient]):
             higher=True,
             against="ncclient",
             cases="callers",
+            why=NETCONF_CALLS,
         ),
         Goal(
-            words="many devices at most 1.3 times the floor's CPU",
+            words="300 devices: CPU at most 1.3 × the floor's",
             key="cpu",
             bound=1.3,
             against="floor",
-            cases="devices",
+            cases="^300 devices",
+            why=NETCONF,
         ),
     )
     columns = (

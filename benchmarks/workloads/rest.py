@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmarks.clients.rest import RestClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import REST
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
 
@@ -27,12 +28,12 @@ class Rest(Workload[RestClient]):
     )
     goals = (
         Goal(
-            words="many devices three times the rate of httpx",
+            words="three times the rate of httpx, with one device and with many",
             key="rate",
             bound=3,
             higher=True,
             against="httpx",
-            cases="devices",
+            why=REST,
         ),
     )
     columns = (

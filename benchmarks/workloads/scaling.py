@@ -47,6 +47,7 @@ class Scaling(Visit):
         Column(key="server_cpu", title="servers' CPU s"),
     )
     repeats = 1
+    patience = 150.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

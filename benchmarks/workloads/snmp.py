@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks.clients.snmp import SnmpClient
 from benchmarks.goals import Goal
 from benchmarks.meter import Meter
+from benchmarks.reasons import SNMP_WALK
 from benchmarks.target import SNMP_VALUE, SNMP_VARIABLES, Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
 
@@ -35,6 +36,7 @@ class Snmp(Workload[SnmpClient]):
             higher=True,
             against="pysnmp",
             cases="^walks",
+            why=SNMP_WALK,
         ),
     )
     columns = (
