@@ -19,6 +19,7 @@ from benchmarks.run import Run
 from benchmarks.workloads.base import QUICK, Sizes
 
 _HERE = Path(__file__).resolve().parent
+_STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STOPPED = 130  # as a shell has it after a Ctrl-C
 
 
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in asked.workloads:
         if name not in workloads.NAMES:
             parser.error(f"there is no workload {name!r}; there are {', '.join(workloads.NAMES)}")
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in _STOPS:
         signal.signal(number, _stop)
     if asked.redraw:
         return redraw(asked.output or _HERE)
@@ -149,6 +150,9 @@ def _draw(report: Report, folder: Path) -> bool:
 
 
 def _stop(number: int, frame: object) -> None:
+    """Once: nox sends SIGTERM after the terminal's SIGINT, which is not to end the cleaning up."""
+    for one in _STOPS:
+        signal.signal(one, lambda *_: None)
     raise KeyboardInterrupt
 
 

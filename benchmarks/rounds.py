@@ -66,12 +66,13 @@ class Measured:
 
 @dataclass(slots=True, kw_only=True)
 class Rounds:
-    """`say` is told of each measurement. `versions` fills up with those of the clients."""
+    """`tell` is told of each measurement, `say` of all else. `versions` fills up with those of the clients."""
 
     servers: Servers
     clients: Sequence[Client]
     repeats: int
     say: Callable[[str], None]
+    tell: Callable[[str], None]
     versions: dict[str, str] = field(default_factory=dict)
     _pythons: dict[str, Path | CannotInstall] = field(default_factory=dict)
     _gave_up: set[tuple[str, str, str]] = field(default_factory=set)
@@ -141,13 +142,13 @@ class Rounds:
             if isinstance(error, NotDone):
                 self._gave_up.add(attempt)
             measured.error = str(error)
-            self.say(f"{what}: {error}")
+            self.tell(f"{what}: {error}")
             return
         measured.runs.append(metrics)
         measured.rounds.append(number)
         columns = (column for column in workload.columns if column.key in metrics)
         found = (f"{column.title} {metrics[column.key]:.{column.digits}f}" for column in columns)
-        self.say(f"{what}: {', '.join(found)}")
+        self.tell(f"{what}: {', '.join(found)}")
 
     def _twice(self, what: str, workload: Workload[Any], case: Case, client: Client) -> Metrics:
         """A peer that fails is tried once more: who is missing is nobody to compare with. aioconn is not."""

@@ -48,9 +48,10 @@ class Run:
         whole = sizes == Sizes() and len(asked) == len(clients.NAMES)
         progress = Progress(wanted, repeats=self._repeats, say=self._say, whole=whole)
         with Servers() as servers:
-            rounds = Rounds(servers=servers, clients=asked, repeats=self._repeats, say=self._say)
+            rounds = Rounds(
+                servers=servers, clients=asked, repeats=self._repeats, say=self._say, tell=progress.tell
+            )
             rounds.prepare((workload, case) for workload in wanted for case in workload.cases(sizes))
-            rounds.say = progress.tell
             for workload in wanted:
                 if (
                     self._within is not None

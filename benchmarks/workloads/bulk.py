@@ -65,6 +65,7 @@ class Bulk(Workload[DeviceClient]):
         Column(key="peak", title="memory MB", digits=0),
         Column(key="share", title="memory ÷ output"),
     )
+    takes = 80.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -48,6 +48,7 @@ class Commands(Workload[DeviceClient]):
         Column(key="cpu", title="CPU µs/command", digits=0, ratio="CPU"),
         Column(key="count", title="n", digits=0),
     )
+    takes = 25.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -43,6 +43,7 @@ class Gnmi(Workload[GnmiClient]):
         Column(key="wall", title="wall s"),
         Column(key="count", title="n", digits=0),
     )
+    takes = 15.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         def case(title: str, needs: str, callers: int, count: int) -> Case:

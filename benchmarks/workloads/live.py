@@ -54,6 +54,7 @@ class Live(Workload[DeviceClient]):
     )
     repeats = 1
     patience = 300.0
+    takes = 90.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

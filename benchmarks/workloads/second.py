@@ -34,6 +34,7 @@ class Second(Workload[LinkClient]):
         Column(key="share", title="CPU ÷ new"),
         Column(key="files", title="descriptors"),
     )
+    takes = 6.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -54,6 +54,7 @@ class AllTogether(Workload[DeviceClient]):
         Column(key="count", title="n", digits=0),
         Column(key="server_cpu", title="servers' CPU s"),
     )
+    takes = 30.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -72,6 +72,8 @@ def test_what_a_stopped_run_has_measured_is_gone_on_with(number: signal.Signals,
         begun = offspring(process.pid)
         assert begun
         os.kill(process.pid, number)
+        if number == signal.SIGINT:
+            os.kill(process.pid, signal.SIGTERM)  # as nox does
         _, said = process.communicate(timeout=PATIENCE)
     kept = read(tmp_path / UNFINISHED)
     assert (list(kept["workloads"]), kept["missing"]) == (["testbed", "imports"], ["gate"])
