@@ -87,7 +87,8 @@ def fields_of(value: Any) -> dict[str, Any]:
         return {name: getattr(value, name) for name in value.__struct_fields__}
     if isinstance(value, str):
         slots: tuple[str, ...] = getattr(type(value), "__slots__")  # noqa: B009  str itself has none
-        return {"text": str.__str__(value), **{name: getattr(value, name) for name in slots}}
+        fields = {name: getattr(value, name) for name in slots if not name.startswith("_")}
+        return {"text": str.__str__(value), **fields}
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
 
 

@@ -85,13 +85,16 @@ class Conversation(BaseConnection[NetconfOptions]):
     async def _ask(self, operation: str) -> Reply:
         session = self._live()
         call = self._send(session, operation)
+        loop = asyncio.get_running_loop()
         try:
             reply = await call.answer
         finally:
             session.abandon(call)  # nothing, if the answer has come
             if self._spent:
-                asyncio.get_running_loop().call_soon(self._review_spent)
-        answer = messages.answer(reply, elapsed=asyncio.get_running_loop().time() - call.sent_at)
+                loop.call_soon(self._review_spent)
+        if reply.fresh:
+            loop.call_soon(reply.fresh.clear)  # a tree takes ten times the room of its text
+        answer = messages.answer(reply, elapsed=loop.time() - call.sent_at)
         if isinstance(answer, messages.Refusal):
             raise self._refused(answer)
         return answer
@@ -143,7 +146,7 @@ class Conversation(BaseConnection[NetconfOptions]):
             answer = messages.answer(call.answer.result())
             if isinstance(answer, messages.Refusal):
                 raise self._refused(answer)
-            yield xml.text_of(call.answer.result().root)
+            yield call.answer.result().document.decode("utf-8", "replace")
 
     async def _subscribe(
         self, write: Callable[[Operations], str], idle: float | None, timeout: float | None

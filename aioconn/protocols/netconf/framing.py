@@ -7,6 +7,7 @@ sides have told that they speak base:1.1, and from then on messages come in chun
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from enum import Enum
 from typing import Final, Literal
@@ -15,6 +16,8 @@ END_MARK = b"]]>]]>"
 END_OF_CHUNKS = b"\n##\n"
 MAX_CHUNK = 4_294_967_295  # RFC 6242, section 4.2
 LONGEST_HEADER = len(b"\n#4294967295\n")
+
+_HEADER = re.compile(rb"\n#(?:[1-9][0-9]{0,9}|#)\n")
 
 
 class End(Enum):
@@ -84,13 +87,31 @@ class Decoder:
                 position += len(piece)
                 self._left -= len(piece)
                 yield piece
+            elif not self._held and (header := _HEADER.match(data, position)) is not None:
+                position = header.end()
+                if self._begin(header[0]):
+                    yield END
             else:
                 position, ended = self._header(data, position)
                 if ended:
                     yield END
 
+    def _begin(self, header: bytes) -> bool:
+        """What a whole header announces: a chunk, or the end of the message."""
+        if header == END_OF_CHUNKS:
+            if not self._chunks:
+                raise BadFraming("a message of no chunks", header)
+            self._chunks = 0
+            return True
+        self._left = int(header[2:-1])
+        if self._left > MAX_CHUNK:
+            raise BadFraming(f"a chunk of {self._left} bytes", header)
+        self._chunks += 1
+        return False
+
     def _header(self, data: bytes, position: int) -> tuple[int, bool]:
-        """Read on in the header of a chunk: where it ends, and whether it was the end of the message."""
+        """Read on in a header that came in pieces, or is none: where it ends, and whether it was the end of the
+        message."""
         held = self._held
         wanted = LONGEST_HEADER - len(held)
         at = data.find(b"\n", position + (0 if held else 1), position + wanted)
@@ -105,16 +126,7 @@ class Decoder:
             self._held = held
             return position, False
         self._held = b""
-        if held == END_OF_CHUNKS:
-            if not self._chunks:
-                raise BadFraming("a message of no chunks", held)
-            self._chunks = 0
-            return position, True
-        self._left = int(held[2:-1])
-        if self._left > MAX_CHUNK:
-            raise BadFraming(f"a chunk of {self._left} bytes", held)
-        self._chunks += 1
-        return position, False
+        return position, self._begin(held)
 
     def _check_header(self, held: bytes, *, complete: bool) -> None:
         good = held[:1] == b"\n" and held[1:2] in (b"", b"#")

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 from xml.sax.saxutils import escape
 
-from aioconn.protocols.netconf import xml
+from aioconn.protocols.netconf import envelope, xml
 from aioconn.protocols.netconf.capabilities import Capabilities
 from aioconn.protocols.netconf.values import Notification, Reply
 
@@ -59,10 +59,17 @@ class Hello:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RpcReply:
-    """An answer, or what stands for it. `message_id` is None where the server gave none."""
+    """An answer, or what stands for it. `message_id` is None where the server gave none.
+
+    `root` is the `<rpc-reply>`; or, with `text`, the one element that stands in it, a document of its own. That is in
+    `fresh` as well, for the first who asks for it.
+    """
 
     message_id: str | None
+    document: bytes
     root: xml.Element
+    text: str | None = None
+    fresh: list[xml.Element] = field(default_factory=list)
 
 
 Message = Hello | RpcReply | Notification
@@ -70,18 +77,34 @@ Message = Hello | RpcReply | Notification
 
 def read(document: bytes) -> Message:
     """What a server sent. Raises `BadMessage`."""
+    document = document.strip(b" \t\r\n")
+    if (reply := _plain_reply(document)) is not None:
+        return reply
     try:
-        root = xml.parse(document.lstrip(b" \t\r\n"))
+        root = xml.parse(document)
     except xml.BadXml as error:
         raise BadMessage(f"no XML: {error}") from None
     name = xml.local_name(root)
     if name == "rpc-reply" and xml.is_base(root, name):
-        return RpcReply(message_id=root.get("message-id"), root=root)
+        return RpcReply(message_id=root.get("message-id"), document=document, root=root)
     if name == "notification" and xml.namespace_of(root) in (NOTIFICATION_NS, ""):
         return _notification(root)
     if name == "hello" and xml.is_base(root, name):
         return _hello(root)
     raise BadMessage(f"a message of the kind {str(root.tag)[:80]!r}")
+
+
+def _plain_reply(document: bytes) -> RpcReply | None:
+    """An answer that is one element in an ordinary envelope; what is wrong with it, the parser tells of the whole."""
+    content = envelope.opened(document)
+    if content is None:
+        return None
+    try:
+        root = xml.parse(content.element)
+    except xml.BadXml:
+        return None
+    text = content.element.decode()
+    return RpcReply(message_id=content.message_id, document=document, root=root, text=text, fresh=[root])
 
 
 def _hello(root: xml.Element) -> Hello:
@@ -159,6 +182,8 @@ class Refusal:
 
 def answer(reply: RpcReply, *, elapsed: float = 0.0) -> Reply | Refusal:
     """The value of an answer, or why there is none. Warnings do not make an error."""
+    if reply.text is not None:
+        return Reply(reply.text, message_id=reply.message_id or "", elapsed=elapsed, fresh=reply.fresh)
     found = list(_errors(reply.root))
     errors = tuple(fields for _, fields in found if fields["error_severity"] != "warning")
     if errors:

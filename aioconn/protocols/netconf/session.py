@@ -153,13 +153,14 @@ class Session:
         return self.events
 
     def _write(self, message_id: str, data: bytes) -> None:
-        """The first of a turn of the loop goes at once, the others together: a packet for each call is the dearest part
-        of it."""
+        """One that is alone goes at once, else those of one turn of the loop together: a packet for each call is the
+        dearest part of it."""
         if self._held is not None:
             self._held[message_id] = data
-        elif self._stream is not None:
-            self._held = {}
+        elif len(self._calls) > 1:
+            self._held = {message_id: data}
             self._loop.call_soon(self._flush)
+        elif self._stream is not None:
             self._stream.write(data)
 
     def _flush(self) -> None:

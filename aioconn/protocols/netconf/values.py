@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -13,16 +14,18 @@ from aioconn.protocols.netconf import xml
 class Reply(str):
     """What stands in an rpc-reply, as XML: `<data>...</data>`, `<ok/>`, or what an operation of the device's own gives.
 
-    `.data` is that as an element of lxml, made anew each time it is asked for. `.elapsed` is the seconds from sending
-    to the last byte, `.message_id` that of the call, `.warnings` the rpc-errors of severity warning, as in
+    `.data` is that as an element of lxml, another one each time it is asked for: who asks before he awaits anything
+    else gets the one that was made to check the answer, later ones are parsed anew. `.elapsed` is the seconds from
+    sending to the last byte, `.message_id` that of the call, `.warnings` the rpc-errors of severity warning, as in
     `RpcError.errors`.
     """
 
-    __slots__ = ("elapsed", "message_id", "warnings")
+    __slots__ = ("_fresh", "elapsed", "message_id", "warnings")
 
     elapsed: float
     message_id: str
     warnings: tuple[Mapping[str, str], ...]
+    _fresh: list[xml.Element] | None
 
     def __new__(
         cls,
@@ -31,8 +34,10 @@ class Reply(str):
         message_id: str = "",
         elapsed: float = 0.0,
         warnings: tuple[Mapping[str, str], ...] = (),
+        fresh: list[xml.Element] | None = None,
     ) -> Reply:
         self = super().__new__(cls, text)
+        self._fresh = fresh
         self.message_id = message_id
         self.elapsed = elapsed
         self.warnings = warnings
@@ -41,6 +46,9 @@ class Reply(str):
     @property
     def data(self) -> xml.Element:
         """The element: `<data>` of a get. Where there are several, or none, they stand in a `<rpc-reply>`."""
+        if self._fresh:
+            with contextlib.suppress(IndexError):  # another thread was first
+                return self._fresh.pop()
         try:
             return xml.parse(self.encode())
         except xml.BadXml:

@@ -41,7 +41,7 @@ class BadXml(ValueError):
 
 def parse(document: bytes) -> Element:
     """The root of a document in UTF-8. Raises `BadXml`."""
-    if b"<!DOCTYPE" in document:  # the second look is for texts that only speak of one
+    if b"!" in document and b"<!DOCTYPE" in document:  # the last look is for texts that only speak of one
         prolog = _PROLOG.match(document)
         if prolog is not None and document.startswith(b"<!DOCTYPE", prolog.end()):
             raise BadXml("it has a DTD, which NETCONF does not allow")

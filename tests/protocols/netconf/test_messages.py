@@ -107,6 +107,23 @@ def test_an_answer_with_data() -> None:
     assert isinstance(again, Reply)
 
 
+def test_each_who_asks_gets_an_element_of_his_own() -> None:
+    read = reply("<data><x/></data>")
+    answer = messages.answer(read)
+    assert isinstance(answer, Reply)
+    first, second = answer.data, answer.data
+    assert first is read.root  # parsed once
+    assert first is not second
+    assert etree.tostring(first) == etree.tostring(second) == answer.encode()
+    assert first.getroottree().getroot() is first
+    read = reply("<data><x/></data>")
+    answer = messages.answer(read)
+    assert isinstance(answer, Reply)
+    read.fresh.clear()
+    assert answer.data is not read.root
+    assert etree.tostring(answer.data) == answer.encode()
+
+
 def test_other_answers() -> None:
     assert str(messages.answer(reply("<ok/>"))).startswith("<ok")
     assert messages.answer(reply("")) == ""

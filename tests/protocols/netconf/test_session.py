@@ -552,6 +552,8 @@ async def test_calls_of_one_turn_are_written_together(talk: Talk) -> None:
     assert len(writes) == 2
     assert b"".join(writes).count(b"<get/>") == 20
     talk.session.send("<get/>")
+    assert len(writes) == 2  # others are under way: it waits for who else comes in this turn
+    await asyncio.sleep(0)
     assert len(writes) == 3
     for call in calls:
         talk.answer(call)
