@@ -95,6 +95,10 @@ def _go(
         if folder is None:
             print(tables.markdown(run.report))
         return _STOPPED
+    except Exception:
+        traceback.print_exc()
+        _say(_left(run.report, path, alone=alone))
+        return 1
     if folder is None:
         print(tables.markdown(run.report))
     else:

@@ -30,9 +30,10 @@ TELNET_VISIT = (
     " learned, deadlines, and the device's limits."
 )
 TWO_PROCESSES = (
-    "There are two cores for two processes and the servers of the simulated devices, which need nearly as"
-    " much CPU as their clients do (last column): they compete for the same cores, and the handshakes of the"
-    " servers, which are one process, set the pace."
+    "There are two cores for two processes and for the servers of the simulated devices, which need a good"
+    " part of a core themselves (last column). Even shared out perfectly, clients and servers together are"
+    " more work than two cores do in the time that the goal allows; and the servers, which are one process,"
+    " set the pace of the handshakes."
 )
 SCALING = (
     "Results are kept to the end, and the more objects live, the longer each collection of garbage takes that"

@@ -172,7 +172,10 @@ class Rounds:
         )
         if status != 0:
             raise RuntimeError(_reason(complained) or f"ended with {status} and said nothing")
-        result = json.loads(said.splitlines()[-1])
+        try:
+            result = json.loads(said.splitlines()[-1])
+        except (IndexError, ValueError):
+            raise RuntimeError("it said nothing that can be read") from None
         self.versions.update(result["versions"])
         metrics: Metrics = result["metrics"]
         if targets:

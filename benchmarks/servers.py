@@ -12,8 +12,10 @@ import json
 import logging
 import os
 import resource
+import select
 import subprocess
 import sys
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +43,7 @@ from benchmarks.target import (
 )
 
 _BACKLOG = 2048
+_PATIENCE = 30.0  # seconds
 _CROWD = 2  # processes; a descriptor is not the only thing of which a session takes one
 _listening: list[Any] = []  # whoever lets go of a listener ends it
 
@@ -140,6 +143,10 @@ def raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, 65536), hard))
 
 
+class ServersLost(Exception):
+    """There is nothing to measure against any more."""
+
+
 class _Process:
     """One process of servers, as the benchmark sees it. `host` makes it one of a crowd's."""
 
@@ -156,15 +163,15 @@ class _Process:
         self.host = host or "127.0.0.1"
 
     def start(self) -> None:
-        said = self._read()
-        if not said:
-            raise RuntimeError("the device servers did not start")
-        self.ports: dict[str, int] = json.loads(said)
+        self.ports: dict[str, int] = json.loads(self._read())
 
     def counted(self) -> dict[str, float]:
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
+        except OSError as error:
+            raise ServersLost(f"the device servers have ended: {error}") from error
         counted: dict[str, float] = json.loads(self._read())
         return counted
 
@@ -173,7 +180,8 @@ class _Process:
         assert self._process.stdout is not None
         if at_once:
             self._process.kill()
-        self._process.stdin.close()
+        with suppress(OSError):
+            self._process.stdin.close()
         try:
             self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -183,7 +191,11 @@ class _Process:
 
     def _read(self) -> str:
         assert self._process.stdout is not None
-        return self._process.stdout.readline()
+        if not select.select([self._process.stdout], [], [], _PATIENCE)[0]:
+            raise ServersLost(f"the device servers say nothing for {_PATIENCE:g} s")
+        if not (said := self._process.stdout.readline()):
+            raise ServersLost("the device servers did not start, or have ended")
+        return said
 
 
 class Servers:

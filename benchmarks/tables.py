@@ -91,9 +91,8 @@ def reasons(report: Report) -> Iterator[str]:
     for workload, verdict in report.verdicts():
         if verdict.reached is not False:
             continue
-        words = verdict.goal.words.removeprefix("… ")
         value = "" if verdict.value is None else f" {short(verdict.value)} ({verdict.case}),"
-        missed = f"**{workload.title}:** {words}:{value} {str(verdict).removeprefix('no: ')}"
+        missed = f"**{workload.title}:** {verdict.goal.words}:{value} {str(verdict).removeprefix('no: ')}"
         grouped.setdefault(verdict.goal.why or missed, []).append(missed)
     for why, goals in grouped.items():
         yield f"- {'; '.join(goals)}."

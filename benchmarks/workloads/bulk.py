@@ -51,7 +51,7 @@ class Bulk(Workload[DeviceClient]):
             why=FLAT,
         ),
         Goal(
-            words="… over telnet",
+            words="the same CPU per MB from 1 to 100 MB over telnet (within a quarter)",
             key="per_megabyte",
             bound=1.25,
             against="sizes",

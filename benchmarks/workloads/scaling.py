@@ -32,7 +32,7 @@ class Scaling(Visit):
             cases="^ssh, (100|1,000|10,000) ",
         ),
         Goal(
-            words="… and over telnet",
+            words="CPU per device grows by a quarter at most from 100 to 10,000 over telnet",
             key="per_device",
             bound=1.25,
             against="sizes",
