@@ -59,6 +59,7 @@ class Shell:
         self.discipline = Discipline.UNKNOWN if platform.echo else Discipline.NONE
         self.in_step = False
         self.proven = False  # nothing has been sent since the prompt was put to the proof
+        self.drops_lines = True  # an interrupt at the prompt drops what was typed, as far as is known
         self.mode = ""
         self.newline = platform.newline.encode()
         self._where = where

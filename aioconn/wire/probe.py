@@ -18,6 +18,8 @@ from aioconn.wire.prompt import PromptMatch, Prompts, raw_begin
 
 # a token of ours, as a pattern
 WORD = "aio[0-9a-f]{8}"
+# how some show the interrupt by which a line was dropped
+_DROPPED = "^C"
 # what stands between two prompts that answer two empty lines, and how much of it there may be
 _BLANKS = b" \r\n\x00"
 _APART = 1024
@@ -83,7 +85,7 @@ class ProbeLine:
         if self.answer is not None:
             return self._answered(data, start, prompts, match)
         echo = self._last(self.token, data, start, match.line_begin)
-        if echo is None or (behind := _before(echo.shown, self.line)) is None:
+        if echo is None or (behind := _before(echo.shown.removesuffix(_DROPPED), self.line)) is None:
             return None
         exact = _is_blank(data, echo.end, match.begin)
         if not (reader or lead or exact):

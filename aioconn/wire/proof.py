@@ -51,8 +51,8 @@ class Proof:
         self._buffer = bytearray(before)
 
     def start(self, newline: bytes) -> bytes:
-        """What to write. Where a tty repeats what is typed, an empty line goes ahead, so that a prompt stands before
-        the word once it is read, and only then."""
+        """What to write; `newline` is what ends the line. Where a tty repeats what is typed, an empty line goes ahead,
+        so that a prompt stands before the word once it is read, and only then."""
         line = self.line.line.encode() + newline
         return newline + line if self._leads else line
 
@@ -63,6 +63,11 @@ class Proof:
     @property
     def ended(self) -> bool:
         return self.done is not None
+
+    @property
+    def received(self) -> int:
+        """How much has come."""
+        return len(self._buffer)
 
     def feed(self, data: bytes) -> bytes:
         """Take what arrived; there is never anything to write."""

@@ -29,6 +29,19 @@ async def cut(connection: Any, command: str, at: int) -> None:
         await task
 
 
+def words_to(connection: Any, *, eaten: bool = False) -> list[bytes]:
+    """Collects what is written with a word in it. `eaten`: nothing but the first byte of the first arrives."""
+    gate, words = connection.tap.to_device, list[bytes]()
+
+    def put(data: bytes, onward: Any = gate.put) -> None:
+        if b"!aio" in data:
+            words.append(data)
+        onward(data[:1] if eaten and words == [data] else data)
+
+    gate.put = put
+    return words
+
+
 @pytest.mark.parametrize("echo", ["reader", "both"])
 def test_where_a_word_proves_it_takes_no_silence(echo: str) -> None:
     """On a clock that only silences move on: a moment for the tty to stop what runs, and none for a plain reader."""
@@ -58,25 +71,83 @@ def test_where_a_word_proves_it_takes_no_silence(echo: str) -> None:
     assert max(took) <= (0.0 if echo == "reader" else 0.021)
 
 
+def test_a_word_that_is_dropped_is_not_thought_about() -> None:
+    """The device takes a second for each line that it runs: the next command is the only one."""
+
+    async def main() -> list[float]:
+        loop = asyncio.get_running_loop()
+        async with Lab() as lab:
+            served = await lab.add("r1", faults=Faults(latency=1.0), commands=ANSWERS)
+            device = aioconn.load(lab.testbed())["r1"]
+            connection: Any = await device.connect(cls=TappedConnection)
+            took = []
+            for at in (12, 14, 1, 29, 5):  # in the echo, behind it, in the answer
+                served.faults = Faults(latency=1.0)
+                await cut(connection, "show first", at)
+                began = loop.time()
+                assert await device.execute("show second") == "second 1"
+                took.append(loop.time() - began)
+            await device.disconnect()
+            assert served.logins == 1
+            return took
+
+    with asyncio.Runner(loop_factory=JumpingLoop) as runner:
+        took = runner.run(main())
+    assert took == pytest.approx([1.0] * len(took), abs=0.002)
+
+
+async def test_a_word_that_is_kept_is_run(pair: Any) -> None:
+    """Where an interrupt at the prompt does nothing it ends no line: that is learned, and the next word is entered."""
+    device, served = await pair("telnet", interrupt="ignored", commands=ANSWERS)
+    connection = await device.connect(cls=TappedConnection)
+    shell, words = connection._line.shell, words_to(connection)
+    assert shell.drops_lines
+    for _ in range(2):
+        await cut(connection, "show first", 12)
+        assert await device.execute("show second") == "second 1"
+        assert not shell.drops_lines
+    assert [word[:1] + word[-1:] for word in words] == [b"\x03\x03", b"\x03\n"]
+    assert served.logins == 1
+
+
+@pytest.mark.parametrize("way", ["eaten", "slow"])
+async def test_a_word_that_stays_away_leaves_no_line_behind(pair: Any, way: str) -> None:
+    """What an interrupt has not ended is entered before the next word, which would stand behind it otherwise."""
+    device, served = await pair("telnet", interrupt="ignored", commands=ANSWERS)
+    connection = await device.connect(cls=TappedConnection)
+    words = words_to(connection, eaten=way == "eaten")
+    served.faults = Faults(latency=0.2)
+    await cut(connection, "show first", 12)
+    served.faults = Faults()
+    assert await device.execute(["show second", "show first"]) == ["second 1", "first 1\nfirst 2"]
+    assert [word[:1] + word[-1:] for word in words] == [b"\x03\x03", b"\n\n"]
+    assert not connection._line.shell.drops_lines
+    assert served.logins == 1
+
+
+async def test_an_output_that_flows_on_is_waited_for(pair: Any) -> None:
+    """A word behind it that has not been read yet needs no other one."""
+    answers = ANSWERS | {"show long": "".join(f"long {number}\n" for number in range(1, 60))}
+    device, served = await pair("telnet", interrupt="ignored", commands=answers)
+    connection = await device.connect(cls=TappedConnection)
+    words = words_to(connection)
+    served.faults = Faults(lookalike="--", lookalike_every=1, lookalike_pause=0.005)
+    await cut(connection, "show long", 30)
+    assert await device.execute("show second") == "second 1\n--"
+    assert len(words) == 1
+
+
 async def test_a_word_that_went_to_what_was_stopped_is_sent_again(pair: Any) -> None:
     device, served = await pair("telnet", commands=ANSWERS)
     connection = await device.connect(cls=TappedConnection)
     kept: list[bool] = []
     device.listeners.add(lambda event: kept.append(event.kept) if isinstance(event, Recovered) else None)
-    gate, eaten = connection.tap.to_device, list[bytes]()
-
-    def eat(data: bytes) -> None:
-        if data.startswith(b"\x03") and not eaten:
-            eaten.append(data[1:])
-            data = data[:1]
-        put(data)
-
-    put, gate.put = gate.put, eat
+    words = words_to(connection, eaten=True)
     served.faults = Faults(latency=0.2)
     await cut(connection, "show first", 12)
     served.faults = Faults()
     assert await device.execute("show second") == "second 1"
-    assert eaten
+    assert len(words) == 2
     assert kept == [True]
 
 

@@ -42,6 +42,26 @@ def test_a_reader_proves_at_once(split: bool, rest: list[bytes]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("shown", "certain"),
+    [
+        (b"\r\nr1# %s\r\nr1# ", True),
+        (b"\r\nr1# %s^C\r\nr1# ", True),
+        (b"rest\r\nr1# \r\nr1# %s^C\r\n\r\nr1# ", True),
+        (b"\r\nr1# rest %s^C\r\nr1# ", False),
+        (b"\r\nr1# %s^C and more\r\nr1# ", False),
+        (b"\r\n%s^C\r\nr1# ", False),
+    ],
+)
+def test_a_line_that_is_dropped_proves_as_one_that_is_run(shown: bytes, certain: bool) -> None:
+    proof = proof_for(Discipline.READER)
+    typed = proof.start(b"\x03")
+    assert typed == proof.line.line.encode() + b"\x03"
+    for part in bytewise(shown % proof.line.line.encode()):
+        proof.feed(part)
+    assert (proof.certain, proof.begun) == (certain, True)
+
+
+@pytest.mark.parametrize(
     "discipline", [Discipline.READER, Discipline.BOTH, Discipline.TYPING, Discipline.NONE]
 )
 def test_an_answer_proves_for_all(discipline: Discipline) -> None:
