@@ -14,6 +14,7 @@ _CLIENTS = {
     "asyncio": "asyncio_telnet:BareTelnet",
     "aioconn": "aioconn_:Aioconn",
     "asyncssh.plain": "asyncssh_plain:PlainSsh",
+    "asyncssh.interrupt": "asyncssh_cuts:InterruptedSsh",
     "scrapli": "scrapli_:Scrapli",
     "netmiko": "netmiko_:Netmiko",
     "unicon": "unicon_:Unicon",
