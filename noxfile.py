@@ -400,9 +400,10 @@ if (ROOT / "benchmarks" / "__main__.py").exists():
 
     @nox.session
     def bench(session: nox.Session) -> None:
-        """The benchmarks. Arguments go to `python -m benchmarks`."""
+        """The benchmarks. Arguments go to `python -m benchmarks`; `--resume` goes on with what was stopped."""
         install(session, "test", "bench")
-        session.run("python", "-m", "benchmarks", *session.posargs)
+        stopped = 10.0  # seconds, until clients and servers have ended
+        session.run("python", "-m", "benchmarks", *session.posargs, interrupt_timeout=stopped)
 
     @nox.session
     def bench_quick(session: nox.Session) -> None:
