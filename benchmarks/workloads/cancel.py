@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from benchmarks.clients.cuts import CutClient, CutSession, CutShort
 from benchmarks.goals import Goal
+from benchmarks.reasons import CANCEL
 from benchmarks.target import ECHOES, STEADY, Target, lines_of, steady_device, word
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload, percentile
 
@@ -37,11 +38,12 @@ class Cancel(Workload[CutClient]):
             key="beyond",
             bound=10,
             cases="as it reads",
+            why=CANCEL,
         ),
         Goal(words="no wrong answer", key="wrong", bound=0),
     )
     columns = (
-        Column(key="next", title="next answer p50 ms", digits=1, ratio="×"),
+        Column(key="next", title="next answer p50 ms", digits=1, ratio="next"),
         Column(key="beyond", title="beyond p50 ms", digits=1),
         Column(key="beyond90", title="beyond p90 ms", digits=1),
         Column(key="wrong", title="wrong", digits=0),
@@ -49,6 +51,7 @@ class Cancel(Workload[CutClient]):
     )
     repeats = 1
     patience = 120.0
+    takes = 110.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [
