@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
         if name not in workloads.NAMES:
             parser.error(f"there is no workload {name!r}; there are {', '.join(workloads.NAMES)}")
     for number in _STOPS:
-        signal.signal(number, _stop)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup has it
+            signal.signal(number, _stop)
     if asked.redraw:
         return redraw(asked.output or _HERE)
     if asked.resume:

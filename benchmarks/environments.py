@@ -29,24 +29,23 @@ def python_for(client: Client, say: Callable[[str], None] = lambda line: None) -
     wanted = client.installs or client.packages[:1]
     if not (python.exists() and stamp.exists() and stamp.read_text().split() == list(wanted)):
         say(f"environment of {client.name}")
-        for command in _commands(folder, python, wanted):
-            _run(command, client)
+        _make(folder, python, wanted, client)
         stamp.write_text("\n".join(wanted))
     return python
 
 
-def _commands(folder: Path, python: Path, wanted: tuple[str, ...]) -> list[list[str]]:
-    """uv, which came with nox, takes a second where pip takes ten."""
+def _make(folder: Path, python: Path, wanted: tuple[str, ...], client: Client) -> None:
+    """With uv, which came with nox and takes a second where pip takes ten; with pip where that does not do."""
     uv = shutil.which("uv") or shutil.which("uv", path=_NOX)
     if uv is not None:
-        return [
-            [uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
-            [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python), *wanted],
-        ]
-    return [
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", *wanted],
-    ]
+        try:
+            _run([uv, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)], client)
+            install = [uv, "pip", "install", "--quiet", "--compile-bytecode", "--python", str(python)]
+            return _run([*install, *wanted], client)
+        except CannotInstall:
+            pass
+    _run([sys.executable, "-m", "venv", "--clear", str(folder)], client)
+    return _run([str(python), "-m", "pip", "install", "--quiet", *wanted], client)
 
 
 def _run(command: list[str], client: Client) -> None:

@@ -34,7 +34,7 @@ class Idle(Workload[DeviceClient]):
         Column(key="descriptors", title="descriptors/session"),
         Column(key="threads", title="threads/session"),
     )
-    takes = 55.0
+    takes = 70.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [
