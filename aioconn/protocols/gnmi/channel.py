@@ -113,6 +113,7 @@ class Channel:
             if credentials is None
             else grpc.aio.secure_channel(target, credentials, settings)
         )
+        self._methods: dict[str, Any] = {}
         self._owner = Owner()
         self._timer: asyncio.TimerHandle | None = None
         self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -150,7 +151,8 @@ class Channel:
     def _unary(
         self, method: str, request: bytes, metadata: Metadata, timeout: float | None
     ) -> Awaitable[Any]:
-        call: Any = self._channel.unary_unary(method)  # without a serializer it takes and gives bytes
+        if (call := self._methods.get(method)) is None:  # without a serializer it takes and gives bytes
+            call = self._methods[method] = self._channel.unary_unary(method)
         begun: Awaitable[Any] = self._keep(call(request, timeout=timeout, metadata=metadata))
         return begun
 

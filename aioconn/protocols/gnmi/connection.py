@@ -54,7 +54,7 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
         self, *, timeout: float | None = None, idempotent: bool = False
     ) -> GnmiCapabilities:
         """Ask what the target can do."""
-        answer = await self._ask(messages.CAPABILITIES, messages.CapabilityRequest(), timeout, writes=False)
+        answer = await self._ask(messages.CAPABILITIES, b"", timeout, writes=False)
         self._capabilities = values.capabilities_of(self._decode(messages.CapabilityResponse, answer))
         return self._capabilities
 
@@ -78,10 +78,12 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
         A cancel leaves nothing behind.
         """
         request = requests.get(
-            requests.paths(paths, self.options.origin),
+            paths,
+            origin=self.options.origin,
             type=type,
             encoding=self._encoding(encoding),
-            prefix=requests.prefix(prefix, self.options.target),
+            prefix=prefix,
+            target=self.options.target,
             models=models,
         )
         answer = self._decode(
@@ -117,7 +119,8 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
             origin=self.options.origin,
         )
         answer = self._decode(
-            messages.SetResponse, await self._ask(messages.SET, request, timeout, writes=True)
+            messages.SetResponse,
+            await self._ask(messages.SET, request.SerializeToString(), timeout, writes=True),
         )
         before = values.path_of(answer.prefix)
         changes = tuple(
@@ -238,7 +241,7 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
 
     # ------------------------------------------------------------------ calls
 
-    async def _ask(self, method: str, request: Message, timeout: float | None, *, writes: bool) -> bytes:
+    async def _ask(self, method: str, request: bytes, timeout: float | None, *, writes: bool) -> bytes:
         """One call with one answer. gRPC gets the deadline as well, and so does the target."""
         channel = self._live()
         limit: float = self.options.timeout if timeout is None else timeout
@@ -246,7 +249,7 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
         end = loop.time() + limit
         failure: BaseException
         try:
-            return await channel.unary(method, request.SerializeToString(), self._metadata, limit)
+            return await channel.unary(method, request, self._metadata, limit)
         except Failed as error:
             if error.code == "DEADLINE_EXCEEDED" and loop.time() >= end - limit * 0.05:
                 failure = self._timed_out(method.rpartition("/")[2].lower(), "", limit)

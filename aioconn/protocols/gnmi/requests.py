@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -20,6 +21,9 @@ Values = Mapping[str, Any] | Iterable[tuple[str, Any]]
 """Paths with their values, in the order in which they are to be set."""
 
 LONGEST_INTERVAL = 2**63 / 1e9
+
+KEPT, LONGEST_KEPT = 256, 2048
+"""How many packed requests are kept, and up to how many characters of paths in one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,15 +53,43 @@ def prefix(text: str | None, target: str) -> Message | None:
 
 
 def get(
-    wanted: list[GnmiPath], *, type: str, encoding: Encoding, prefix: Message | None, models: Sequence[str]
-) -> Message:
-    return messages.GetRequest(
-        prefix=prefix,
-        path=[path_message(path) for path in wanted],
+    wanted: str | Iterable[str],
+    *,
+    origin: str,
+    type: str,
+    encoding: Encoding,
+    prefix: str | None,
+    target: str,
+    models: Sequence[str],
+) -> bytes:
+    """A request, packed. Those that are made again and again are kept: reading paths takes longer than all the rest."""
+    texts = (wanted,) if isinstance(wanted, str) else tuple(wanted)
+    parts = texts, origin, type, encoding, prefix, target, tuple(models)
+    try:
+        short = sum(map(len, texts)) + len(prefix or "") <= LONGEST_KEPT
+        return (_packed if short else _packed.__wrapped__)(*parts)
+    except TypeError:  # a path that is no text, said as such
+        return _packed.__wrapped__(*parts)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _packed(
+    texts: tuple[str, ...],
+    origin: str,
+    type: str,
+    encoding: Encoding,
+    start: str | None,
+    target: str,
+    models: tuple[str, ...],
+) -> bytes:
+    packed: bytes = messages.GetRequest(
+        prefix=prefix(start, target),
+        path=[path_message(path) for path in paths(texts, origin)],
         type=_number("GetRequest.DataType", type, "type"),
         encoding=messages.number("Encoding", encoding),
         use_models=[messages.ModelData(name=name) for name in models],
-    )
+    ).SerializeToString()
+    return packed
 
 
 def set(

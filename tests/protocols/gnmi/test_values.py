@@ -143,6 +143,31 @@ def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
         return
 
 
+def test_a_request_that_is_made_again_is_the_same_and_a_wrong_one_is_wrong_again() -> None:
+    given: dict[str, Any] = {
+        "origin": "o",
+        "type": "state",
+        "encoding": "proto",
+        "prefix": "/p",
+        "target": "t",
+    }
+    wrong: list[Any] = ["/a[", 7, {}, "/" + "a" * 100_000]
+    for _ in range(2):
+        for wanted in ("/a[k=v]", ["/a[k=v]"], ("/a[k=v]",)):
+            request = messages.GetRequest.FromString(requests.get(wanted, models=["m"], **given))
+            (path,) = map(values.path_of, request.path)
+            assert str(path) == "o:/a[k=v]"
+            assert (request.type, request.encoding, request.prefix.target) == (2, 2, "t")
+            assert str(values.path_of(request.prefix)) == "/p"
+            assert [each.name for each in request.use_models] == ["m"]
+        assert not messages.GetRequest.FromString(requests.get("/b", models=(), **given)).use_models
+        for each in wrong:
+            with pytest.raises(UsageError):
+                requests.get([each], models=(), **given)
+        with pytest.raises(UsageError):
+            requests.get("/a", models=(), **{**given, "type": "all of it"})
+
+
 def test_a_subscription_says_what_differs_from_the_call() -> None:
     request = requests.subscribe(
         ["/a", Subscription(path="/b", trigger="sample", interval=0.5, suppress_redundant=False)],
