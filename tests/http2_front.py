@@ -9,7 +9,7 @@ import io
 import ssl
 import struct
 from collections.abc import AsyncIterator
-from typing import Any, cast
+from typing import cast
 
 import aiohttp
 from h2 import events
@@ -20,6 +20,7 @@ from h2.exceptions import ProtocolError
 from yarl import URL
 
 from aioconn.lab import authority
+from tests.relay import Relay
 
 _OWN = ("connection", "keep-alive", "transfer-encoding", "content-length", "date", "server")
 
@@ -260,34 +261,17 @@ class _Connection(asyncio.Protocol):
         self.flush()
 
 
-class Liar:
+class Liar(Relay):
     """Takes connections over TLS and, once the client has begun, says what it is told to, and then nothing.
 
     What follows settings is for the first request.
     """
 
     def __init__(self, says: bytes, *, protocol: str = "h2") -> None:
+        super().__init__(tls(protocol))
         self.says = says
-        self.context = tls(protocol)
-        self.port = 0
-        self._tasks: set[asyncio.Task[Any]] = set()
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[Liar]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.context)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield self
-        finally:
-            server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readexactly(24)
             said = self.says
@@ -300,7 +284,5 @@ class Liar:
             await writer.drain()
             while await reader.read(65_536):
                 pass
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            pass
         finally:
             writer.transport.abort()

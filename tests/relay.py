@@ -1,26 +1,29 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What proxies for tests have in common: they listen, talk to each that comes, and then pass on what both sides say."""
+"""What small servers for tests have in common: they listen, and talk to each that comes. Proxies then pass on what both
+sides say."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
 from typing import Any, Self
 
 
 class Relay(ABC):
-    """Ends with the block of `listening`, and with it whatever it is doing."""
+    """Ends with the block of `listening`, and with it whatever it is doing. `tls`: what it has to show to who comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.connections = 0
         self.port = 0
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @contextlib.asynccontextmanager
     async def listening(self) -> AsyncIterator[Self]:
-        server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self.tls)
         self.port = server.sockets[0].getsockname()[1]
         try:
             yield self
