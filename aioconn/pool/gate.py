@@ -140,10 +140,9 @@ class Gate(Generic[S]):
             self.work.append((Task.SETTLE, member))
 
     def rest(self, member: Member[S], now: float) -> bool:
-        """`release` for a clean session that nobody is in want of: True if that is all there was to it."""
+        """`release` for a clean session that no other pool may want: True if that is all there was to it."""
         if (
-            self.queue
-            or self._rivals
+            self._rivals
             or now >= member.expires
             or member.expires < self.tidied_at
             or self.closed
@@ -151,10 +150,18 @@ class Gate(Generic[S]):
             or member.stage is not _LEASED
         ):
             return False
+        if self.queue:
+            waiter = next(iter(self.queue))
+            if waiter.done or self._stages[_OPENING]:  # others are to be told
+                return False
+            del self.queue[waiter]
+            self.counters.acquired += 1
+            member.since = now
+            waiter.grant(member)
+        else:
+            member.stage, member.since = _IDLE, now
+            self.idle.append(member)
         member.served += 1
-        member.stage = _IDLE
-        member.since = now
-        self.idle.append(member)
         return True
 
     def free(self, member: Member[S], now: float) -> None:

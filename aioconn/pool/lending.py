@@ -88,8 +88,8 @@ class Lending(Generic[C]):
 
     async def _lend(self, lease: Lease[C], lent: Lent, limit: float | None) -> None:
         exclusivity, waiting = self.exclusivity, self._waiting
-        lent.loop = self._sessions.home()
-        now = started = lent.loop.time()
+        loop = lent.loop = self._sessions.home()
+        now = started = loop.time()
         if not exclusivity.try_share(lent, now):
             try:
                 async with asyncio.timeout(limit):
@@ -98,12 +98,11 @@ class Lending(Generic[C]):
                 raise DeviceBusy(
                     f"no session within {limit:g} s: {exclusivity.blockers()}", **self._sessions.where()
                 ) from None
-            now = lent.loop.time()
+            now = loop.time()
         try:
             member = self._gate.take(now)
             if member is None:
-                left = _NEVER if limit is None else max(limit - (now - started), 0.0)
-                caller = waiting.line_up(left, lent.task)
+                caller = waiting.line_up(now, _NEVER if limit is None else started + limit, lent.task)
                 try:
                     member = await caller.future
                 except BaseException:

@@ -62,7 +62,8 @@ class Waiting(Generic[C]):
         Raises PoolTimeout, PoolClosed, Deadlock, and what kept the pool from opening a session in time.
         """
         current = asyncio.current_task(self._sessions.loop)
-        caller = self.line_up(limit, weakref.ref(current) if current is not None else None)
+        now = self._sessions.now()
+        caller = self.line_up(now, now + limit, weakref.ref(current) if current is not None else None)
         try:
             member = await caller.future
         except BaseException:
@@ -71,21 +72,19 @@ class Waiting(Generic[C]):
         self.served(caller)
         return member
 
-    def line_up(self, limit: float, task: weakref.ref[asyncio.Task[Any]] | None) -> Caller:
+    def line_up(self, now: float, deadline: float, task: weakref.ref[asyncio.Task[Any]] | None) -> Caller:
         """The first step of `wait`, for who awaits the future himself: with many callers, one coroutine less for each
         is felt. `leave` or `served` is the last."""
         sessions, gate = self._sessions, self._sessions.gate
         if gate.closed:
             raise self.closed()
         self._refuse_deadlock(task)
-        loop = sessions.home()
-        now = loop.time()
-        caller = Caller(loop.create_future(), now, now + limit, task)
+        caller = Caller(sessions.home().create_future(), now, deadline, task)
         gate.ask(caller, now)
         if gate.work:
             sessions.work()
-        if caller.deadline < self._expires_at:
-            self._watch(caller.deadline)
+        if deadline < self._expires_at:
+            self._watch(deadline)
         return caller
 
     def leave(self, caller: Caller) -> None:

@@ -325,7 +325,6 @@ def test_what_is_given_back_when_it_has_been_given_up_changes_nothing() -> None:
     ("happens", "rests"),
     [
         (lambda bench, member: None, True),
-        (lambda bench, member: bench.ask("waiter"), False),
         (lambda bench, member: bench.rivals.append("another pool"), False),
         (lambda bench, member: setattr(member, "expires", 1.0), False),
         (lambda bench, member: setattr(bench.gate, "tidied_at", LIFE * 2), False),
@@ -335,7 +334,6 @@ def test_what_is_given_back_when_it_has_been_given_up_changes_nothing() -> None:
     ],
     ids=[
         "nothing",
-        "wanted here",
         "wanted elsewhere",
         "too old",
         "not watched",
@@ -344,7 +342,7 @@ def test_what_is_given_back_when_it_has_been_given_up_changes_nothing() -> None:
         "given up",
     ],
 )
-def test_what_comes_back_the_quick_way_is_wanted_by_nobody(
+def test_what_comes_back_the_quick_way_is_clean_and_may_stay(
     happens: Callable[[Bench, Member[str]], object], rests: bool
 ) -> None:
     bench = Bench(2)
@@ -358,6 +356,32 @@ def test_what_comes_back_the_quick_way_is_wanted_by_nobody(
     assert (
         bench.gate.count(Stage.LEASED) + bench.gate.count(Stage.IDLE) + bench.gate.count(Stage.CLOSING) == 2
     )
+
+
+def test_what_comes_back_the_quick_way_goes_to_the_first_who_waits() -> None:
+    bench = Bench(1)
+    bench.gate.tidied_at = 0.0
+    (member,) = bench.leased(1)
+    first, second = bench.ask("first"), bench.ask("second")
+    assert bench.gate.rest(member, 1.0)
+    assert (first.member, second.member, bench.gate.idle) == (member, None, [])
+    assert (member.stage, member.since, member.served) == (Stage.LEASED, 1.0, 1)
+    assert (bench.gate.waiting, bench.gate.counters.acquired) == (1, 2)
+
+    second.gone = True  # and others are to be told: that is for `release`
+    assert not bench.gate.rest(member, 2.0)
+    assert (member.stage, member.served, bench.gate.idle) == (Stage.LEASED, 1, [])
+
+
+def test_an_opening_that_a_quick_return_makes_needless_is_for_release_to_abandon() -> None:
+    bench = Bench(2)
+    bench.gate.tidied_at = 0.0
+    (member,) = bench.leased(1)
+    waiter = bench.ask("waiter")
+    assert bench.tasks() == [Task.OPEN]
+    assert not bench.gate.rest(member, 1.0)
+    bench.gate.release(member, 1.0, clean=True)
+    assert (waiter.member, bench.tasks()) == (member, [Task.ABANDON])
 
 
 def test_no_more_are_opened_than_the_size_nor_than_wait() -> None:

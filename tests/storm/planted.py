@@ -113,19 +113,34 @@ GATE = (
         "what comes back is idle and found by nobody",
     ),
     (
-        "        member.since = now\n        self.idle.append(member)\n        return True",
-        "        member.since = now\n        return True",
+        "            member.stage, member.since = _IDLE, now\n            self.idle.append(member)\n        member",
+        "            member.stage, member.since = _IDLE, now\n        member",
         "what comes back the quick way is idle and found by nobody",
     ),
     (
-        "            self.queue\n            or self._rivals\n",
-        "            self._rivals\n",
+        "        if self.queue:\n            waiter = next",
+        "        if False:\n            waiter = next",
         "what comes back the quick way passes by those who wait",
     ),
     (
-        "            or self._rivals\n            or now",
-        "            or now",
+        "            self._rivals\n            or now",
+        "            now",
         "nothing is given up for others at a release the quick way",
+    ),
+    (
+        "            if waiter.done or self._stages[_OPENING]:",
+        "            if self._stages[_OPENING]:",
+        "a session is handed the quick way to somebody who has gone",
+    ),
+    (
+        "            if waiter.done or self._stages[_OPENING]:",
+        "            if waiter.done:",
+        "who is served the quick way leaves openings behind that nobody needs any more",
+    ),
+    (
+        "            del self.queue[waiter]\n",
+        "",
+        "who is served the quick way stays in line",
     ),
     (
         "            or now >= member.expires\n            or member",
@@ -284,8 +299,8 @@ WAITING = (
         "who is cancelled stays in line",
     ),
     (
-        "            self._watch(caller.deadline)\n",
-        "            pass\n",
+        "            self._watch(deadline)\n        return caller",
+        "            pass\n        return caller",
         "deadlines are not watched",
     ),
     (
@@ -294,7 +309,7 @@ WAITING = (
         "after one deadline no other is watched",
     ),
     (
-        "        if caller.deadline < self._expires_at:",
+        "        if deadline < self._expires_at:",
         "        if self._expiry is None:",
         "a deadline that is nearer is not seen",
     ),
