@@ -68,6 +68,8 @@ def _resume(parser: argparse.ArgumentParser, asked: argparse.Namespace) -> int:
     report = runs.unfinished(folder)
     if report is None:
         parser.error(f"there is nothing to resume: no {folder / UNFINISHED}")
+    if not runs.is_of_today(report):
+        parser.error(f"{folder / UNFINISHED} is of other workloads or clients: it has to begin anew")
     return _go(report, folder, report.repeats, asked.within)
 
 

@@ -70,8 +70,8 @@ THREADS = (
     " the table does this and nothing else, and no facade can be quicker than that."
 )
 SCRIPT = (
-    "The loop runs in a thread of its own, which is started for the fan-out, and the script's thread waits"
-    " for each result and takes it from there: both want the same interpreter in turns."
+    "The loop runs in another thread, and each result is handed from there to the script's: both want the"
+    " same interpreter in turns."
 )
 CHILDREN = (
     "A call of a child names the object and the service, goes through the same checks, deadline and turn as a"

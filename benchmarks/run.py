@@ -98,9 +98,15 @@ def unfinished(folder: Path) -> Report | None:
 def finished(folder: Path) -> Report:
     """A complete report. Raises OSError, and ValueError if it is of an older kind."""
     report = Report.read(folder / RESULTS)
-    if not report.clients or set(report.sizes) != set(Sizes.names()):
+    if not is_of_today(report):
         raise ValueError("it is of other workloads: a complete run has to come before")
     return report
+
+
+def is_of_today(report: Report) -> bool:
+    """Whether there is all that it was measured with, and in the same sizes."""
+    known = set(report.clients) <= set(clients.NAMES) and set(report.missing) <= set(workloads.NAMES)
+    return bool(report.clients) and known and set(report.sizes) == set(Sizes.names())
 
 
 def errors(report: Report) -> list[Measured]:
