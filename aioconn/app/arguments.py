@@ -22,7 +22,12 @@ def positive_int(text: str) -> int:
 
 
 def worker_count(text: str) -> int | str:
-    return text if text == "auto" else positive_int(text)
+    if text == "auto":
+        return text
+    try:
+        return positive_int(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, and not auto") from None
 
 
 def positive_seconds(text: str) -> float:

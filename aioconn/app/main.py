@@ -114,6 +114,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments = build_parser().parse_args(argv)
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else Exit.USAGE
+    except KeyboardInterrupt:  # while the command's modules are loaded, which takes a part of a second
+        return Exit.INTERRUPTED
     arguments.program = argv is None
     debug = arguments.verbose > 1 or bool(os.environ.get("AIOCONN_DEBUG"))
     try:

@@ -38,6 +38,7 @@ class Tally:
         self.commands = 0
         self.started = time.monotonic()
         self.stopped: float | None = None
+        self._last = self.started  # when a device was through
         self.running: dict[str, tuple[float, str]] = {}
         self._done: set[str] = set()
 
@@ -51,10 +52,12 @@ class Tally:
 
     @property
     def left(self) -> float | None:
-        """Seconds to go, if the rest goes like what is done; None while nobody can know."""
+        """Seconds to go, if the rest goes like what is done; None while nobody can know, or where that is over."""
         if not self.done or self.elapsed < SLOW:
             return None
-        return self.elapsed / self.done * (self.total - self.done)
+        spent = self._last - self.started
+        left = spent / self.done * (self.total - self.done) - (self.elapsed - spent)
+        return left if left > 0 else None
 
     def on_event(self, event: Event) -> None:
         """A `Listener`."""
@@ -76,6 +79,7 @@ class Tally:
 
     def finish(self, device: str, *, ok: bool) -> None:
         self._done.add(device)
+        self._last = time.monotonic()
         self.running.pop(device, None)
         if ok:
             self.ok += 1
@@ -110,8 +114,11 @@ class Tally:
             numbers.append(f"  {self.failed} failed", style="red not bold")
         numbers.append(f"  {len(self.running)} running", style="not bold")
         numbers.append(f"  {seconds(self.elapsed)}", style="dim not bold")
-        if (left := self.left) is not None and self.done < self.total:
-            numbers.append(f", about {seconds(math.ceil(left))} left", style="dim not bold")
+        if (left := self.left) is not None:
+            whole = math.ceil(left)
+            numbers.append(
+                f", about {seconds(whole) if whole >= 60 else f'{whole} s'} left", style="dim not bold"
+            )
         numbers.truncate(width - 1, overflow="ellipsis")
         room = min(40, width - numbers.cell_len - 3)
         if room < 8:

@@ -117,7 +117,7 @@ class Client(asyncssh.SSHClient):
             f" known is {known} ({place}), the host shows {describe(key)}",
             device=self._device,
             path=self._path,
-            hint=f"if the device was replaced or re-keyed remove it from {place};"
+            hint=f"if the device was replaced or re-keyed, remove the old key from {place};"
             " otherwise somebody may be in between",
         )
         return False

@@ -52,6 +52,7 @@ def test_platforms_and_checks_leave_ssh_alone(environment: Any) -> None:
         (["run", "-t", "x", "show\nclock"], "several lines"),
         (["run", "-t", "x", "show", "--limit", "0"], "'0' is not a whole number above 0"),
         (["run", "-t", "x", "show", "--limit", "many"], "'many' is not a whole number above 0"),
+        (["run", "-t", "x", "show", "--workers", "0"], "'0' is not a whole number above 0, and not auto"),
         (["run", "-t", "x", "show", "--timeout", "nan"], "'nan' is not a number of seconds above 0"),
         (["run", "-t", "x", "show", "--timeout", "-1"], "'-1' is not a number of seconds above 0"),
         (["run", "-t", "x", "show", "--json", "--out", "y"], "not allowed with"),
@@ -118,6 +119,15 @@ def test_a_defect_shows_its_traceback_when_asked(debug: str | None, monkeypatch:
     assert "aioconn: unexpected ZeroDivisionError: division by nothing\n" in said
     assert ("Traceback" in said) == (debug is not None)
     assert ("-vv" in said) == (debug is None)
+
+
+def test_control_c_while_a_command_is_loaded(monkeypatch: Any, capsys: Any) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("aioconn.app.main.importlib.import_module", interrupted)
+    assert main(["run", "-t", "lab.yaml", "show version"]) == Exit.INTERRUPTED
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_closed_pipe_is_no_news(environment: Any) -> None:
