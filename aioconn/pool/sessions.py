@@ -324,8 +324,11 @@ class Sessions(Generic[C]):
         self._retry = self.loop.call_at(at, self._wake)
 
     def _wake(self) -> None:
-        self._retry = None
-        self.gate.match(self.now())
+        retry, self._retry = self._retry, None
+        assert retry is not None
+        # Timers may be a little early: uvloop counts milliseconds, and what is added to a clock is rounded. Nobody
+        # would come again for those who wait.
+        self.gate.match(max(self.now(), retry.when()))
         self.work()
 
     def _tidy(self) -> None:

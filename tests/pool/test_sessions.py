@@ -101,3 +101,24 @@ async def test_what_was_told_during_an_opening_that_found_no_place_is_not_forgot
     assert len(way.granted) == 4  # both ask again, now and not in a minute
     gate.close(loop.time(), AssertionError)
     await sessions.end(0.0)
+
+
+async def test_a_timer_that_is_early_still_opens_what_is_waited_for() -> None:
+    class Early(Sessions[Any]):
+        def now(self) -> float:
+            return super().now() - 0.001
+
+    way = Way()
+    way.retry_at = asyncio.get_running_loop().time() + 0.01
+    request = Request(device="r1", path=Path(name="a", host="h"), environment=way, pooled=True)
+    sessions = Early(type("Here", (Line,), {"outcomes": []}), request, way, 3)
+    sessions.loop = asyncio.get_running_loop()
+    sessions.path_changed()  # it failed, and may be tried in a moment
+    sessions.gate.ask(Caller(sessions.loop.time() + 100.0), sessions.now())
+    sessions.work()
+    assert not way.granted
+    async with asyncio.timeout(5):
+        while not way.granted:
+            await asyncio.sleep(0.001)
+    sessions.gate.close(sessions.now(), AssertionError)
+    await sessions.end(0.0)
