@@ -19,6 +19,15 @@ VERSION: Final = 1
 PART: Final = 1024 * 1024
 """Bytes of a value that go in one frame."""
 
+MAX_FRAME: Final = 16 * 1024 * 1024
+"""Bytes of one frame without its length. Who announces more is not listened to any longer."""
+
+MAX_VALUE: Final = 1024 * 1024 * 1024
+"""Bytes of a value in all its parts."""
+
+MAX_ELEMENTS: Final = 1_000_000
+"""Values in the arguments of one call, those inside others too: a byte on the wire may become 64 in memory."""
+
 Key: TypeAlias = Annotated[int, Meta(ge=0, lt=2**53)]
 Word: TypeAlias = Annotated[str, Meta(max_length=255)]
 Random: TypeAlias = Annotated[bytes, Meta(min_length=16, max_length=64)]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioconn.broker import codec, frames, messages, values
+from aioconn.broker import inbox as inboxes
 from aioconn.broker.frames import (
     MAX_ELEMENTS,
     MAX_FRAME,
@@ -371,7 +372,8 @@ def test_parts_that_do_not_fit(stream: bytes, says: str) -> None:
 
 
 def test_the_sum_of_all_parts_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "MAX_VALUE", 3 * PART)
+    for module in (frames, inboxes):
+        monkeypatch.setattr(module, "MAX_VALUE", 3 * PART)
     with pytest.raises(CannotCross, match=r"^the result takes 3,145,7\d\d bytes, and at most 3,145,728 go"):
         encode(Value(b"x" * 3 * PART), "the result")
     inbox = Inbox("client")
@@ -506,7 +508,7 @@ def array(count: int, body: bytes) -> bytes:
     ids=["lists", "dicts in lists", "texts"],
 )
 def test_a_call_of_too_many_values_is_not_made(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(frames, "MAX_ELEMENTS", 50_000)
+    monkeypatch.setattr(inboxes, "MAX_ELEMENTS", 50_000)
     data = framed(messages.CallBody("call", DEVICE, "configure", body))
     inbox = Inbox("server")
     tracemalloc.start()
