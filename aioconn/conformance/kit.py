@@ -1,31 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every connection class promises, as tests: for those of this package, and for your own.
-
-A class of tests in which pytest (with pytest-asyncio, `asyncio_mode = "auto"`) finds one test for each promise. All
-that is yours is a server, and what to call:
-
-    from aioconn.conformance import Conformance, Subject
-
-    class TestGreeter(Conformance):
-        @contextlib.asynccontextmanager
-        async def subject(self):
-            async with GreetingServer() as server:            # on loopback, in the running loop
-                yield Subject(
-                    entry={                                   # the device, as in a testbed
-                        "connections": {"a": {"class": "mine.Greeter", "ip": "127.0.0.1", "port": server.port}},
-                        "credentials": {"default": {"username": "me", "password": "s3cret-word"}},
-                    },
-                    ask=lambda session, number: session.greet(str(number)),
-                    read=lambda answer: int(answer.removeprefix("hello ")),
-                    hang=lambda session, timeout: session.greet("never", timeout=timeout),
-                    cut=server.cut,
-                    live=lambda: server.sessions,
-                    secret="s3cret-word",
-                )
-
-Nothing in here needs pytest: `await TestGreeter().test_callers_are_never_mixed()` is a test as well. Each test waits at
-most `PATIENCE` seconds for anything.
-"""
+"""The tests, one for each promise."""
 
 from __future__ import annotations
 
@@ -33,67 +7,28 @@ import asyncio
 import contextlib
 import inspect
 import pickle
-import socket
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 from aioconn.broker import values
+from aioconn.conformance.patience import PATIENCE, cancelled, failure_of, turns, until, within
+from aioconn.conformance.seen import Seen, placeholders
+from aioconn.conformance.showing import assert_keeps, assert_names
+from aioconn.conformance.subject import NUMBERS, Subject, elsewhere, until_right
 from aioconn.connection import BaseConnection
-from aioconn.errors import (
-    AioconnError,
-    AuthenticationFailed,
-    CommandTimeout,
-    ConnectError,
-    SessionClosed,
-    SessionError,
-)
+from aioconn.errors import AuthenticationFailed, CommandTimeout, ConnectError, SessionClosed, SessionError
 from aioconn.events import Event
 from aioconn.pool import ConnectionPool
 from aioconn.residence import LoopKind
 from aioconn.testbed.device import Device
-from aioconn.wrapping import Call, Proceed
-
-T = TypeVar("T")
-
-PATIENCE = 20.0
-"""Seconds after which something that should happen by itself counts as hung."""
 
 HANGS = 0.2
 """Seconds that calls get to which nobody answers."""
 
 MOMENTS = (0, 1, 2, 3, 5, 8, 13, 21, 34, 55)
 """Turns of the loop after which a piece of work is cancelled."""
-
-NUMBERS = 20
-"""Numbers that are asked for are below this."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A class with a server to talk to, and what the tests ask of it.
-
-    `entry` describes the device, as a testbed does. `ask(session, number)` awaits a call that changes nothing and has
-    another answer for each number from 0 to `NUMBERS`, which `read(answer)` finds in it again. `hang(session, timeout)`
-    awaits a call that the server never answers. `cut()` ends all connections at the server, now; `live()` is how
-    many it has. `secret` is the password that stands in `entry`, of eight characters or more; `denied` is `entry` with
-    one that is refused, `wrong-password`, where the protocol says so.
-    """
-
-    entry: Mapping[str, Any]
-    ask: Callable[[Any, int], Awaitable[Any]]
-    read: Callable[[Any], int]
-    hang: Callable[[Any, float | None], Awaitable[Any]]
-    cut: Callable[[], None]
-    live: Callable[[], int]
-    secret: str
-    denied: Mapping[str, Any] | None = None
-
-    async def number(self, session: Any, number: int) -> int:
-        """Ask for a number, within the limit of patience."""
-        return self.read(await within(self.ask(session, number)))
 
 
 class Conformance(ABC):
@@ -316,7 +251,7 @@ class Conformance(ABC):
         async with self._device() as (subject, device):
             session = await within(device.connect())
             pool = await within(device.connect(alias="pool", pool_size=1))
-            seen = _Seen()
+            seen = Seen()
             handle = device.wrap(seen)
             assert await subject.number(session, 1) == 1
             assert await subject.number(pool, 2) == 2
@@ -331,17 +266,17 @@ class Conformance(ABC):
             assert await subject.number(session, 4) == 4
             assert await subject.number(pool, 5) == 5
 
-    async def _call_each(self, called: Any, kind: type[BaseConnection[Any]], seen: _Seen) -> None:
+    async def _call_each(self, called: Any, kind: type[BaseConnection[Any]], seen: Seen) -> None:
         for name in kind.services:
             seen.calls.clear()
             function = getattr(called, name)
-            answer = await within(function(*_placeholders(function)))
+            answer = await within(function(*placeholders(function)))
             assert answer is seen, f"{name} gives {answer!r}, and not what the wrapper answers"
             assert seen.calls == [name]
         for name in kind.streams:
             seen.calls.clear()
             function = getattr(called, name)
-            pieces = [piece async for piece in function(*_placeholders(function))]
+            pieces = [piece async for piece in function(*placeholders(function))]
             assert pieces == [seen], f"{name} gives {pieces!r}, and not what the wrapper answers"
             assert seen.calls == [name]
 
@@ -362,116 +297,3 @@ class Conformance(ABC):
             session = await within(device.connect())
             assert isinstance(session, BaseConnection)
             yield subject, session
-
-
-class _Seen:
-    """A wrapper that notes what it sees, and `answers` itself, with itself, or goes on."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.answers = False
-
-    def applies(self, connection: Any, service: str) -> bool:
-        return True
-
-    async def call(self, call: Call, proceed: Proceed) -> Any:
-        self.calls.append(call.service)
-        return self if self.answers else await proceed(call)
-
-    async def stream(self, call: Call, proceed: Callable[..., AsyncIterator[Any]]) -> AsyncIterator[Any]:
-        self.calls.append(call.service)
-        if self.answers:
-            yield self
-            return
-        async for piece in proceed(call):
-            yield piece
-
-
-def _placeholders(function: Callable[..., Any]) -> list[str]:
-    """Something for each argument that must be given."""
-    parameters = inspect.signature(function).parameters.values()
-    return ["x" for one in parameters if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
-
-
-async def within(work: Awaitable[T]) -> T:
-    """What `work` gives, if it does not hang."""
-    async with asyncio.timeout(PATIENCE):
-        return await work
-
-
-async def turns(count: int) -> None:
-    """Wait for `count` turns of the loop."""
-    for _ in range(count):
-        await asyncio.sleep(0)
-
-
-async def cancelled(work: Awaitable[Any], moment: int) -> None:
-    """Begin `work`, cancel it after `moment` turns of the loop, and wait for its end; it may have ended before."""
-    task = asyncio.ensure_future(work)
-    await turns(moment)
-    task.cancel()
-    await within(asyncio.wait({task}))
-    if not task.cancelled() and (error := task.exception()) is not None:
-        raise error
-
-
-async def failure_of(work: Awaitable[Any]) -> BaseException:
-    """The error that `work` ends with."""
-    try:
-        answer = await within(work)
-    except Exception as error:
-        return error
-    raise AssertionError(f"no error, but {answer!r}")
-
-
-async def until(condition: Callable[[], bool], otherwise: str) -> None:
-    """Wait until `condition` holds."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while True:
-                if condition():
-                    return
-                await asyncio.sleep(0.01)
-    except TimeoutError:
-        raise AssertionError(otherwise) from None
-
-
-async def until_right(subject: Subject, session: Any, number: int) -> None:
-    """Ask until there is an answer, which must be right. Calls may fail that met the loss."""
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                assert subject.read(await subject.ask(session, number)) == number
-                return
-            except AioconnError as error:
-                assert_names(error, session)
-                await asyncio.sleep(0.05)
-
-
-def elsewhere(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """The device at a port where nobody listens."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port = sock.getsockname()[1]
-    connections = {
-        name: {**path, "port": port} if isinstance(path, Mapping) and name != "defaults" else path
-        for name, path in entry["connections"].items()
-    }
-    return {**entry, "connections": connections}
-
-
-def assert_names(error: BaseException, session: Any) -> None:
-    """The error says which device and which path."""
-    assert isinstance(error, AioconnError), f"a foreign error: {error!r}"
-    assert error.device == session.device, f"the device is not named: {error!r}"
-    assert error.path == session.via, f"the path is not named: {error!r}"
-
-
-def assert_keeps(secret: str, thing: object) -> None:
-    """Nothing that `thing` shows has the secret in it."""
-    fields = vars(thing) if isinstance(thing, AioconnError) else {}
-    for shown in (repr(thing), str(thing), *(repr(value) for value in fields.values())):
-        assert secret not in shown, f"a secret in a {type(thing).__name__}"
-    cause = getattr(thing, "__cause__", None)
-    if cause is not None:
-        assert_keeps(secret, cause)
