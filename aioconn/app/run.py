@@ -26,7 +26,7 @@ from aioconn.app.progress import Journal, Progress, Tally
 from aioconn.app.selection import require_path, select
 from aioconn.app.terminal import printable
 from aioconn.app.visit import Report, visit_to, visited
-from aioconn.app.wording import count, names, seconds
+from aioconn.app.wording import causes, count, seconds
 from aioconn.app.writers import ForEyes, ForPipes, ForPrograms, IntoFolder, Writer
 from aioconn.errors import MissingValue, Problem, TestbedError, UsageError
 from aioconn.events import Listeners
@@ -226,5 +226,5 @@ def note_end(progress: Progress, tally: Tally, failed: dict[str, BaseException])
         words.append(f", {tally.total - tally.done} not finished", style="yellow")
     words.append(f" in {seconds(tally.elapsed)}", style="dim")
     if failed:
-        words.append(f" (failed: {names(failed)})", style="dim")
+        words.append(f" (failed: {causes(failed)})", style="dim")
     progress.note(words)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from aioconn.app.terminal import printable
 from aioconn.errors import AioconnError, CommandRejected, shorten
@@ -50,3 +50,14 @@ def names(devices: Iterable[str], limit: int = 8) -> str:
     listed = [printable(name) for name in devices]
     rest = len(listed) - limit
     return ", ".join(listed[:limit]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def causes(failed: Mapping[str, BaseException], limit: int = 8) -> str:
+    """Which devices failed; where they are many, of what, the most frequent first."""
+    if len(failed) <= limit:
+        return names(failed)
+    kinds: dict[str, list[str]] = {}
+    for device, error in failed.items():
+        kinds.setdefault(type(error).__name__, []).append(device)
+    most = sorted(kinds.items(), key=lambda item: -len(item[1]))
+    return "; ".join(f"{len(devices)} {kind} of {names(devices, 3)}" for kind, devices in most)

@@ -8,7 +8,7 @@ import pytest
 from aioconn.app import progress
 from aioconn.app.progress import Tally
 from aioconn.app.terminal import Screen
-from aioconn.app.wording import count, names, seconds, sentence
+from aioconn.app.wording import causes, count, names, seconds, sentence
 from aioconn.errors import ConnectTimeout, HostKeyUnknown, Phase
 from aioconn.events import Opening, ServiceFinished, ServiceStarted
 
@@ -88,3 +88,10 @@ def test_an_error_in_one_line() -> None:
     assert sentence(HostKeyUnknown("new key", device="r1")) == "HostKeyUnknown [kex] new key"
     assert sentence(ValueError()) == "ValueError"
     assert sentence(OSError("disk\nfull")) == "OSError: disk; full"
+
+
+def test_many_failures_are_told_by_what_they_are() -> None:
+    failed: dict[str, BaseException] = {f"r{number}": ConnectTimeout("late") for number in range(8)}
+    assert causes(failed) == "r0, r1, r2, r3, r4, r5, r6, r7"
+    failed = {"r9": HostKeyUnknown("who is that"), **failed}
+    assert causes(failed) == "8 ConnectTimeout of r0, r1, r2 and 5 more; 1 HostKeyUnknown of r9"
