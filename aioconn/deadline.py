@@ -53,10 +53,10 @@ class Alarm:
 class Deadline:
     """`with alarm.after(seconds):` ends what the task does inside as `asyncio.timeout` does: with TimeoutError.
 
-    `when` is in the loop's time.
+    `when` is in the loop's time, `task` whoever has entered it.
     """
 
-    __slots__ = ("_alarm", "_cancelling", "_task", "passed", "when")
+    __slots__ = ("_alarm", "_cancelling", "passed", "task", "when")
 
     def __init__(self, alarm: Alarm, when: float) -> None:
         self.when = when
@@ -69,7 +69,7 @@ class Deadline:
         )  # a quarter of what it costs to look for the loop (3.11)
         if task is None:
             raise RuntimeError("a deadline is for tasks")
-        self._task = task
+        self.task = task
         self._cancelling = task.cancelling()
         alarm = self._alarm
         alarm.running.add(self)
@@ -83,7 +83,7 @@ class Deadline:
         self._alarm.running.discard(self)
         if (
             self.passed
-            and self._task.uncancel() <= self._cancelling
+            and self.task.uncancel() <= self._cancelling
             and kind is not None
             and issubclass(kind, asyncio.CancelledError)
         ):
@@ -92,4 +92,4 @@ class Deadline:
     def pass_by(self) -> None:
         """It has passed; the alarm says so."""
         self.passed = True
-        self._task.cancel()
+        self.task.cancel()

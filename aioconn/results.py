@@ -36,7 +36,7 @@ class Output(str):
         failure: str | None = None,
         raw: bytes | tuple[bytes, bytes] = b"",
     ) -> Output:
-        self = super().__new__(cls, text)
+        self = str.__new__(cls, text)
         self.command = command
         self.elapsed = elapsed
         self.mode = mode

@@ -42,6 +42,7 @@ from aioconn.wire.probe import ProbeLine
 _FAILURE_HEAD, _FAILURE_TAIL = 4096, 1024
 # Where the echo, if there is one, says nothing of what the device has read.
 _BLIND = (Discipline.TYPING, Discipline.NONE)
+_BOTH = Discipline.BOTH
 
 
 class CommandLine:
@@ -130,17 +131,17 @@ class CommandLine:
         if not shell.in_step or self.raw or doubt:
             # no echo, or one in the middle of leftovers: nothing in the answer could tell them apart
             await self._find_prompt(shell, likely=shell.in_step and not self.raw)
-        return Exchange(
+        return Exchange(  # by place: words would take as long as all the rest of it
             command,
-            prompts=shell.prompts,
-            discipline=shell.discipline,
-            dialogue=self.questions.dialogue(reply, answers),
-            newline=shell.newline,
-            confirm=(confirm or self._options.confirm) == "probe",
-            make_probe=self._probe_of,
-            mode=shell.mode,
-            lead=shell.discipline is Discipline.BOTH,
-            streaming=streaming,
+            shell.prompts,
+            shell.discipline,
+            self.questions.dialogue(reply, answers),
+            shell.newline,
+            self._probe_of,
+            shell.mode,
+            (confirm or self._options.confirm) == "probe",
+            shell.discipline is _BOTH,
+            streaming,
         )
 
     def _probe_of(self, mode: str) -> ProbeLine | None:

@@ -109,10 +109,10 @@ class Shell:
     def _after(self, talk: Talk, reply: bytes) -> None:
         if reply:
             self.write(reply)
-        waiter = self._waiter
-        if talk.ended and waiter is not None and not waiter.done():
+        waiter, done = self._waiter, talk.done is not None
+        if waiter is not None and (done or talk.ended) and not waiter.done():
             waiter.set_result(None)
-        if talk.quiet_after is not None and talk.done is None:
+        if not done and talk.quiet_after is not None:
             self._start_timer(talk.quiet_after)
         elif self._timer is not None:
             self._stop_timer()
@@ -163,7 +163,7 @@ class Shell:
                 self._after(talk, talk.feed(heard))
             elif talk.quiet_after is not None:
                 self._start_timer(talk.quiet_after)
-            if not talk.ended:
+            if self._lost and not talk.ended:
                 self.check()  # nobody would tell us again
             await waiter
         finally:

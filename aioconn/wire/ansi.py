@@ -35,7 +35,7 @@ def strip(text: str) -> str:
 
 def is_unfinished(line: bytes) -> bool:
     """Whether `line` breaks off in the middle of an escape sequence."""
-    return b"\x1b" in line and _UNFINISHED.search(line) is not None
+    return 0x1B in line and _UNFINISHED.search(line) is not None
 
 
 def render(line: str) -> str:
@@ -128,15 +128,16 @@ def reversible(data: bytes | bytearray) -> bytes | bytearray | None:
 
 def paints(data: bytes | bytearray) -> bool:
     """Whether anything but carriage returns would have to be played on a terminal."""
-    # `any` would take three times as long, and this is asked for each command
+    # `any` would take three times as long, and this is asked for each command; so would `b"\x1b" in data`, for which
+    # Python makes an error first, each time
     return (
-        b"\x1b" in data
-        or b"\x08" in data
-        or b"\x00" in data
-        or b"\x07" in data
-        or b"\x0c" in data
-        or b"\x7f" in data
-        or b"\x0b" in data
+        0x1B in data
+        or 0x08 in data
+        or 0x00 in data
+        or 0x07 in data
+        or 0x0C in data
+        or 0x7F in data
+        or 0x0B in data
     )
 
 

@@ -96,9 +96,10 @@ class Settled:
 def assemble(buffer: bytearray, begin: int, end: int, cuts: Sequence[Span], encoding: str) -> Answered:
     """The answer in `buffer[begin:end]` without `cuts`; empties the buffer of a large one to spare memory."""
     if not cuts and end - begin < BLOCK:
-        bare = ansi.plain(buffer[begin:end])
+        raw = bytes(buffer)
+        bare = ansi.plain(raw[begin:end])
         if bare is not None:  # and lines that show nothing are empty
-            return Answered(bare.decode(encoding, "replace").strip("\n"), bytes(buffer))
+            return Answered(bare.decode(encoding, "replace").strip("\n"), raw)
     begin = without_head(buffer, begin, end)
     end = without_tail(buffer, begin, end)
     if cuts:

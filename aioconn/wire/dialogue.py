@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from aioconn.wire import ansi, endings
 
@@ -66,15 +67,13 @@ class Answering:
     `error` is what the making of an answer raised; `parted` is the question whose answer was to be the last word.
     """
 
-    __slots__ = ("_given", "error", "parted", "question", "stopped", "unanswered")
-
-    def __init__(self) -> None:
-        self.stopped = False
-        self.question: Question | None = None
-        self.unanswered = False
-        self.error: Exception | None = None
-        self.parted: Question | None = None
-        self._given: dict[int, int] = {}  # how often, by the identity of the answer
+    # the class's until they change: few commands are asked anything
+    stopped = False
+    question: Question | None = None
+    unanswered = False
+    error: Exception | None = None
+    parted: Question | None = None
+    _given: Mapping[int, int] = MappingProxyType({})  # how often, by the identity of the answer
 
     def reply(self, question: Question) -> bytes:
         """What to send."""
@@ -89,7 +88,7 @@ class Answering:
         if secret and given:
             # asked again: the first answer was refused, and an account is locked by trying again
             return self._refuse(question)
-        self._given[id(answer)] = given + 1
+        self._given = {**self._given, id(answer): given + 1}
         if answer.last:
             self.parted, self.stopped = question, True
         return send

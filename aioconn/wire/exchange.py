@@ -48,6 +48,8 @@ _LOOKED_BACK = 8192
 _UNSETTLED = 2 * _LOOKED_BACK
 # What an escape sequence with a letter at its end spans at most, other than a title, which ends in BEL or ST.
 _SEQUENCE = 24
+# asked for with each command, and on 3.11 `Strength.SURE` takes as long as a call
+_DOUBTFUL, _NONE = Strength.DOUBTFUL, Discipline.NONE
 _NEVER_INERT = frozenset(b" \x00\x07\x08\x1b\\")
 _EVERY_BYTE = frozenset(range(256))
 
@@ -63,60 +65,40 @@ class Exchange:
     that takes another. `answering` tells of questions, one of which may have ended the exchange.
     """
 
-    __slots__ = (
-        "_answered_to",
-        "_buffer",
-        "_candidate",
-        "_confirm",
-        "_dialogue",
-        "_discipline",
-        "_echo_end",
-        "_ended_at",
-        "_has_line",
-        "_inert",
-        "_lead",
-        "_make_probe",
-        "_mode",
-        "_newline",
-        "_pagers",
-        "_prompts",
-        "_search",
-        "_sent",
-        "_settle_at",
-        "_settled",
-        "_suspected_at",
-        "_taken",
-        "_words",
-        "answering",
-        "command",
-        "done",
-        "echoed",
-        "late",
-        "quiet_after",
-        "streaming",
-    )
+    # What most exchanges never touch is the class's until it changes: one is made for each command, and half the time
+    # of making it went into these.
+    done: PromptMatch | None = None
+    quiet_after: float | None = None
+    echoed = False
+    late = b""
+    _answered_to = 0
+    _candidate: Boundary | None = None
+    _ended_at: int | None = None
+    _has_line = False
+    _inert: frozenset[int] = frozenset()
+    _search: EchoSearch | None = None
+    _settle_at = _UNSETTLED + BLOCK  # the size of the buffer at which some of it may be
+    _settled: Settled | None = None
+    _suspected_at = 0
+    _taken = False
+    _words: tuple[ProbeLine, ...] = ()
 
     def __init__(
         self,
         command: str,
-        *,
         prompts: Prompts,
         discipline: Discipline,
         dialogue: Dialogue,
         newline: bytes = b"\n",
-        confirm: bool = False,
         make_probe: Callable[[str], ProbeLine | None] = lambda _: None,
+        mode: str = "",
+        confirm: bool = False,
         lead: bool = False,
         streaming: bool = False,
-        mode: str = "",
     ) -> None:
         self.command = command
-        self.done: PromptMatch | None = None
-        self.quiet_after: float | None = None
-        self.echoed = False
         self.answering = Answering()
         self.streaming = streaming
-        self.late = bytearray()
         self._prompts = prompts
         self._discipline = discipline
         self._dialogue = dialogue
@@ -126,20 +108,9 @@ class Exchange:
         self._confirm = confirm
         self._lead = lead
         self._buffer = bytearray()
-        self._has_line = False
-        self._inert = _inert(prompts.finals, dialogue.finals)
-        self._sent = command.encode()
-        self._search: EchoSearch | None = None
-        self._echo_end: int | None = 0 if discipline is Discipline.NONE else None
-        self._answered_to = 0
         self._pagers: list[Span] = []
-        self._words: list[ProbeLine] = []
-        self._suspected_at = 0
-        self._candidate: Boundary | None = None
-        self._ended_at: int | None = None
-        self._taken = False
-        self._settled: Settled | None = None
-        self._settle_at = _UNSETTLED + BLOCK  # the size of the buffer at which some of it may be
+        self._sent = command.encode()
+        self._echo_end: int | None = 0 if discipline is _NONE else None
 
     # ------------------------------------------------------------------ what the owner drives
 
@@ -189,12 +160,14 @@ class Exchange:
         if len(self._buffer) > self._settle_at:
             self._settle()
         if self.streaming and not self._has_line:
-            self._has_line = b"\n" in data
-        if not data or (data[-1] in self._inert and b"\x1b" not in self._buffer[-_SEQUENCE:]):
+            self._has_line = 0x0A in data
+        if not data or (data[-1] in self._inert and 0x1B not in self._buffer[-_SEQUENCE:]):
             return b""
         match = self._prompts.at_end(self._buffer, self._answered_to)
         if match is not None:
             return self._prompt_seen(match)
+        if not self._inert:  # not before: a short answer comes in one piece
+            self._inert = _inert(self._prompts.finals, self._dialogue.finals)
         return self._question_seen() if self._dialogue else b""
 
     def quiet(self) -> bytes:
@@ -240,7 +213,7 @@ class Exchange:
     def _prompt_seen(self, match: PromptMatch) -> bytes:
         if self._words:
             return self._word_seen()
-        if match.strength is Strength.DOUBTFUL:
+        if match.strength is _DOUBTFUL:
             reads = self._discipline is Discipline.READER
             self.quiet_after = DOUBTFUL_QUIET if reads else DOUBTFUL_QUIET_TTY
         elif not self._has_echo():
@@ -319,7 +292,7 @@ class Exchange:
             return b""
         if not self._words:
             self._suspected_at = suspected_at
-        self._words.append(word)
+        self._words += (word,)
         return word.line.encode() + self._newline
 
     def _word_seen(self) -> bytes:
@@ -458,8 +431,6 @@ class Exchange:
 
     def _cuts(self, begin: int, end: int) -> list[Span]:
         """Pagers that the device did not erase itself, and probes that a tty repeated in the middle of the output."""
-        if not self._pagers and not self._words:
-            return []
         cuts = [cut for span in self._pagers if (cut := pager_cut(self._buffer, *span)) is not None]
         for word in self._words:
             cuts += word.typed(self._buffer, begin, end)
@@ -481,7 +452,8 @@ class Exchange:
             done = self.done
         begin = self._echo_end or 0
         end = self._end(done) if done is not None else len(self._buffer)
-        return assemble(self._buffer, begin, end, self._cuts(begin, end), encoding)
+        cuts = self._cuts(begin, end) if self._pagers or self._words else ()
+        return assemble(self._buffer, begin, end, cuts, encoding)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -150,7 +150,7 @@ class Prompts:
         # a line that a carriage return is about to end is no prompt
         if not tight or tight[-1] == _CARRIAGE_RETURN:
             return None
-        styled = b"\x1b" in line or b"\x08" in line
+        styled = 0x1B in line or 0x08 in line
         if (self.finals and not styled and tight[-1] not in self.finals) or (
             styled and ansi.is_unfinished(line)
         ):

@@ -64,7 +64,7 @@ class TelnetClient:
 
     def receive(self, data: bytes) -> bytes:
         """The data in what the peer sent; commands may begin and end in other pieces."""
-        if self._state == _DATA and IAC not in data:
+        if self._state == _DATA and _IAC not in data:
             return data
         plain: list[bytes] = []
         position, end = 0, len(data)
@@ -135,8 +135,8 @@ class TelnetClient:
         key of a telnet client does, and CR LF stays CR LF (RFC 854 allows no bare CR; some servers take CR LF for
         two). Nothing is done to line ends in binary mode, nor on a raw TCP console."""
         if self.heard and not self._here & 1 << BINARY:
-            data = _LINE_END.sub(_line_end, data) if b"\r" in data else data.replace(b"\n", b"\r\0")
-        return data.replace(IAC, IAC + IAC) if IAC in data else data
+            data = _LINE_END.sub(_line_end, data) if 0x0D in data else data.replace(b"\n", b"\r\0")
+        return data.replace(IAC, IAC + IAC) if _IAC in data else data
 
     def _collect(self, data: bytes) -> None:
         assert self._command is not None
