@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 STANDARD = "urn:ietf:params:netconf:capability"
 BASE_1_0 = "urn:ietf:params:netconf:base:1.0"
 BASE_1_1 = "urn:ietf:params:netconf:base:1.1"
+_STANDARD_NAMES = STANDARD + ":"
 # some servers announce the namespace where they mean the capability
 _BASES = {
     "urn:ietf:params:xml:ns:netconf:base:1.0": BASE_1_0,
@@ -26,17 +27,19 @@ class Capabilities:
 
     def __init__(self, uris: Iterable[str] = ()) -> None:
         self._uris = tuple(uris)
-        self._known: dict[str, dict[str, str]] = {}
+        self._known: dict[
+            str, str
+        ] = {}  # with what stands behind the question mark; devices announce hundreds
         for uri in self._uris:
             name, _, query = uri.partition("?")
             name = _BASES.get(name, name)
             if name in self._known:
                 continue
-            self._known[name] = dict(parse_qsl(query.replace("&amp;", "&"))) if query else {}
-            if name.startswith(STANDARD + ":"):  # :candidate:1.0 is also :candidate
+            self._known[name] = query
+            if name.startswith(_STANDARD_NAMES):  # :candidate:1.0 is also :candidate
                 short = name[len(STANDARD) :]
-                self._known.setdefault(short, self._known[name])
-                self._known.setdefault(short.rpartition(":")[0], self._known[name])
+                self._known.setdefault(short, query)
+                self._known.setdefault(short.rpartition(":")[0], query)
 
     def __contains__(self, name: object) -> bool:
         return name in self._known
@@ -53,4 +56,4 @@ class Capabilities:
 
     def parameters(self, name: str) -> Mapping[str, str]:
         """What stands behind the question mark; empty if there is nothing, or no such capability."""
-        return self._known.get(name, {})
+        return dict(parse_qsl(self._known.get(name, "").replace("&amp;", "&")))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,8 @@ class BadMessage(ValueError):
 # ------------------------------------------------------------------ to the server
 
 
-def hello(capabilities: Iterable[str]) -> bytes:
+@functools.lru_cache(maxsize=8)
+def hello(capabilities: tuple[str, ...]) -> bytes:
     """What each side says first, always in the old framing."""
     announced = "".join(f"<capability>{escape(uri)}</capability>" for uri in capabilities)
     text = f'{_DECLARATION}<hello xmlns="{xml.BASE}"><capabilities>{announced}</capabilities></hello>'

@@ -9,6 +9,7 @@ whom any further answer belongs to.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -357,7 +358,8 @@ class Session:
         self._leaving = True
         call = self.send("<close-session/>")
         self._flush()
-        await asyncio.wait({call.answer})
+        with contextlib.suppress(AioconnError):  # whatever it says, it is over
+            await call.answer
         self._stream = None  # so that it is not aborted
         self.end(closed=True)
         await stream.close()

@@ -66,7 +66,7 @@ def test_a_hello_without_a_number() -> None:
 
 
 def test_our_hello_is_one() -> None:
-    root = etree.fromstring(messages.hello([BASE_1_0, "urn:a?b&c"]))
+    root = etree.fromstring(messages.hello((BASE_1_0, "urn:a?b&c")))
     assert [element.text for element in root.iter(f"{{{BASE}}}capability")] == [BASE_1_0, "urn:a?b&c"]
 
 
