@@ -69,11 +69,14 @@ class ServiceFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recovered(Event):
-    """A session that was left in the middle of something is in step again (`kept`) or has been given up."""
+    """A session that was left in the middle of something is in step again (`kept`), or was given up: `error` says why.
+
+    `elapsed` is in seconds.
+    """
 
     kept: bool
     elapsed: float
-    rounds: int = 0
+    error: BaseException | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

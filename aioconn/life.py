@@ -353,6 +353,8 @@ class Life(ABC, Generic[O_co]):
         try:
             async with asyncio.timeout(SETTLE_TIMEOUT):
                 kept = await self._recover()
+        except TimeoutError:
+            pass
         except Exception as error:
             self._broken_by = error
         finally:
@@ -362,15 +364,22 @@ class Life(ABC, Generic[O_co]):
                 else:
                     await self._give_up()
         if self.listeners:
-            elapsed = time.monotonic() - started
+            elapsed, reason = time.monotonic() - started, None if kept else self._broken_by
             self.listeners.emit(
-                Recovered(device=self.device, alias=self.alias, path=self.via, kept=kept, elapsed=elapsed)
+                Recovered(
+                    device=self.device,
+                    alias=self.alias,
+                    path=self.via,
+                    kept=kept,
+                    elapsed=elapsed,
+                    error=reason,
+                )
             )
 
     async def _give_up(self) -> None:
         """Close a session that cannot be trusted any more; the next call opens a new one."""
         self._broken_by = self._broken_by or SessionBroken(
-            "could not be brought back in step", **self._where()
+            "could not be brought back in step", **self._where(), seen=self._redacted_seen()
         )
         try:
             await self._end_session(politely=True)
@@ -381,7 +390,9 @@ class Life(ABC, Generic[O_co]):
     def _lost(self, error: BaseException | None) -> None:
         """For subclasses: the other side, or the network, ended the session."""
         if self._state in (State.READY, State.BUSY, State.RECOVERING):
-            self._broken_by = error or SessionBroken("the device closed the session", **self._where())
+            # why it was given up, if it was, says more than that the device then closed it
+            closed = SessionBroken("the device closed the session", **self._where())
+            self._broken_by = self._broken_by or error or closed
             self._enter(State.BROKEN)
             self._abort()
             # the loss first: the place that is given back may let somebody else try the path

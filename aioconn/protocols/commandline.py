@@ -26,6 +26,7 @@ from aioconn.errors import (
     nearest,
 )
 from aioconn.platforms.model import Platform, Step
+from aioconn.policy import RESYNC_TIMEOUT
 from aioconn.protocols.cli_options import CliOptions, Replies
 from aioconn.protocols.questions import Questions
 from aioconn.protocols.recovery import ERASE, glance, prove, resync
@@ -332,13 +333,25 @@ class CommandLine:
         return away
 
     async def recover(self) -> bool:
-        """Bring a command line back in step and out of a configuration that ended early; False if it is lost."""
+        """Bring a command line back in step and out of a configuration that ended early.
+
+        False if that must not be tried. Raises SessionBroken if it failed.
+        """
         shell = self.shell
         command = self._command
         stubborn = self.platform.uninterruptible
         interrupt = not any(re.search(pattern, command.strip(), re.IGNORECASE) for pattern in stubborn)
-        if self.given_up or not await resync(shell, interrupt=interrupt):
+        if self.given_up:
             return False
+        if not await resync(shell, interrupt=interrupt):
+            redact = self.questions.redact
+            raise SessionBroken(
+                f"could not be brought back in step within {RESYNC_TIMEOUT:g} s after {redact(command)!r}",
+                **self._where,
+                seen=redact(shell.seen()) or None,
+                hint=None if interrupt else "it is never interrupted, and may go on on the device",
+                maybe_executed=True,
+            )
         self.raw = False
         while shell.mode != (goal := self._goal):
             how = self.platform.configure

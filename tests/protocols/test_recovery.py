@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import aioconn
-from aioconn.errors import CommandTimeout
+from aioconn.errors import CommandTimeout, SessionBroken
 from aioconn.events import Recovered
 from aioconn.lab import Faults, Lab
 from tests.desync.clock import JumpingLoop
@@ -212,4 +212,36 @@ async def test_a_line_that_looks_like_the_prompt_of_another_mode_moves_nobody(pa
     await device.configure(["interface Loopback0", "mtu 1500"])
     assert connection.mode == "privileged"
     assert "disable" not in [entry.command for entry in served.log]
+    assert await device.execute("show second") == "second 1"
+
+
+@pytest.mark.parametrize(
+    ("command", "way", "message"),
+    [
+        ("show first", "slow", "could not be brought back in step within 5 s after 'show first'"),
+        ("write memory", "slow", "could not be brought back in step within 5 s after 'write memory'"),
+        ("show first", "gone", "the session broke: the connection broke"),
+    ],
+)
+async def test_who_listens_hears_why_a_session_was_given_up(
+    pair: Any, command: str, way: str, message: str
+) -> None:
+    device, served = await pair("telnet", interrupt="ignored", commands=ANSWERS)
+    connection = await device.connect()
+    heard: list[Recovered] = []
+    device.listeners.add(lambda event: heard.append(event) if isinstance(event, Recovered) else None)
+    served.faults = Faults(hang_on=command)
+    with pytest.raises(CommandTimeout):
+        await connection.execute(command, timeout=1)
+    if way == "gone":
+        served.restart()
+    while not heard:
+        await asyncio.sleep(1)
+    error = heard[0].error
+    assert not heard[0].kept
+    assert isinstance(error, SessionBroken)
+    assert error.message == message
+    assert error.maybe_executed
+    assert (error.hint is not None) is (command == "write memory")
+    served.faults = Faults()
     assert await device.execute("show second") == "second 1"
