@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from aioconn.broker import peer as peers
-from aioconn.broker import words
+from aioconn.broker import owing, words
 from aioconn.broker.frames import Call, Cancel, Failure, Frame, Item, Leave, Next, Target, Value, encode
 from aioconn.broker.values import ConnectionRef, DeviceRef
 from aioconn.errors import (
@@ -196,7 +195,7 @@ def test_the_home_stays_while_a_wire_is_there(shared: Shared) -> None:
 
 
 def test_signs_of_life_come_while_a_call_takes_long(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peers, "PULSE", 0.02)
+    monkeypatch.setattr(owing, "PULSE", 0.02)
     wire = shared.connect("r1")
     wire.call("send", "something")
     with pytest.raises(TimeoutError):
