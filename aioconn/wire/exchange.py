@@ -26,6 +26,7 @@ from aioconn.wire.assembly import (
     without_tail,
 )
 from aioconn.wire.dialogue import Answering, Dialogue
+from aioconn.wire.doubt import DOUBTFUL_QUIET_TTY, ECHO_LOST_QUIET, Doubt
 from aioconn.wire.echo import Discipline, EchoSearch, squeeze
 from aioconn.wire.probe import Boundary, ProbeLine
 from aioconn.wire.prompt import PromptMatch, Prompts, Strength
@@ -35,13 +36,10 @@ __all__ = ["Answered", "Exchange"]
 # Seconds of silence. A prompt of another name, or one without a newline before it, is worth a probe then; where a tty
 # passes on what is typed to the program that runs, only after longer.
 DOUBTFUL_QUIET = 0.1
-DOUBTFUL_QUIET_TTY = 0.5
 # No echo: where none has been seen yet there may be none; where there always was one the command may not be read yet.
 NO_ECHO_QUIET = 0.25
-ECHO_LOST_QUIET = 2.0
 # Nothing came, no prompt is at the end, but one is further up: a log message may have come right behind it.
 STALLED_AFTER = 2.0
-_WORDS = 6
 _LINES_HELD = 64
 _LOOKED_BACK = 8192
 # Bytes that stay as they came while an answer is made ready: more than anything here looks back.
@@ -72,16 +70,13 @@ class Exchange:
     echoed = False
     late = b""
     _answered_to = 0
-    _candidate: Boundary | None = None
-    _ended_at: int | None = None
+    _doubt: Doubt | None = None
     _has_line = False
     _inert: frozenset[int] = frozenset()
     _search: EchoSearch | None = None
     _settle_at = _UNSETTLED + BLOCK  # the size of the buffer at which some of it may be
     _settled: Settled | None = None
-    _suspected_at = 0
     _taken = False
-    _words: tuple[ProbeLine, ...] = ()
 
     def __init__(
         self,
@@ -178,7 +173,7 @@ class Exchange:
         match = self._prompts.at_end(self._buffer, self._answered_to)
         if match is None:
             return b""
-        if self._words:
+        if self._doubt is not None:
             # something got between the word and its prompt, or broke it
             return self._send_word(match.begin, match.mode)
         if not self._has_echo():
@@ -201,7 +196,7 @@ class Exchange:
         A device may write a log message behind its prompt and never show another one: then it is asked to.
         """
         over = self.done is not None or self.answering.stopped
-        if over or self.quiet_after is not None or self._words or not self._has_echo():
+        if over or self.quiet_after is not None or self._doubt is not None or not self._has_echo():
             return b""
         if not self._can_prove(self._mode):
             return b""
@@ -211,8 +206,8 @@ class Exchange:
     # ------------------------------------------------------------------ what the end of the buffer may be
 
     def _prompt_seen(self, match: PromptMatch) -> bytes:
-        if self._words:
-            return self._word_seen()
+        if self._doubt is not None:
+            return self._word_seen(self._doubt)
         if match.strength is _DOUBTFUL:
             reads = self._discipline is Discipline.READER
             self.quiet_after = DOUBTFUL_QUIET if reads else DOUBTFUL_QUIET_TTY
@@ -288,53 +283,25 @@ class Exchange:
         return None
 
     def _send_word(self, suspected_at: int, mode: str) -> bytes:
-        if len(self._words) == _WORDS or (word := self._make_probe(mode)) is None:
+        doubt = self._doubt
+        if (doubt is not None and doubt.is_over) or (word := self._make_probe(mode)) is None:
             return b""
-        if not self._words:
-            self._suspected_at = suspected_at
-        self._words += (word,)
+        if doubt is None:
+            doubt = self._doubt = Doubt(self._prompts, self._discipline, suspected_at)
+        doubt.words.append(word)
         return word.line.encode() + self._newline
 
-    def _word_seen(self) -> bytes:
-        reader = self._discipline is Discipline.READER
-        sent = len(self._words) if self._discipline is not Discipline.BOTH else 0
-        boundary = self._words[-1].boundary(
-            self._buffer, self._answered_to, self._prompts, reader=reader, sent=sent
-        )
-        if boundary is None:
-            self.quiet_after = ECHO_LOST_QUIET
-            return b""
-        first = self._candidate
-        if boundary.certain:
-            self._finish(boundary.begin, boundary.match)
-        elif self._discipline is Discipline.BOTH and not boundary.prompted:
-            self.quiet_after = DOUBTFUL_QUIET_TTY  # it is yet to be read, and will be shown again then
-        elif first is None or boundary.read_at != first.match.begin:
-            self._candidate = boundary
-            return self._send_word(boundary.match.begin, boundary.match.mode)
-        elif first.rows is None or first.rows == boundary.rows:
-            # the echo, then a prompt: two look-alikes with a pause behind each would look the same, so it takes
-            # two words that come back alike with nothing between them
-            self._finish(first.begin, boundary.match)
+    def _word_seen(self, doubt: Doubt) -> bytes:
+        verdict = doubt.judge(self._buffer, self._answered_to)
+        if isinstance(verdict, PromptMatch):
+            self.done = verdict
+            if not self._has_echo():
+                self._echo_end = min(self._likely_echo or 0, verdict.begin)
+        elif isinstance(verdict, Boundary):
+            return self._send_word(verdict.match.begin, verdict.match.mode)
         else:
-            # the first of the prompts ended the command, and there is one to come for each word
-            self._ended_at = first.match.begin
-            self._candidate = None
-            self.quiet_after = DOUBTFUL_QUIET_TTY
+            self.quiet_after = verdict
         return b""
-
-    def _finish(self, begin: int, match: PromptMatch) -> None:
-        again = self._discipline is Discipline.BOTH
-        for word in self._words[:-1]:
-            # a log message came between, or a silence: the first word was read where the output ended
-            if again or self._discipline is Discipline.READER or word.answer is not None:
-                first = word.read_at(self._buffer, self._answered_to, self._prompts, match, again=again)
-                begin = begin if first is None else min(begin, first)
-        if self._ended_at is not None:
-            begin = min(begin, self._ended_at)
-        self.done = replace(match, begin=begin, strength=Strength.SURE)
-        if not self._has_echo():
-            self._echo_end = min(self._likely_echo or 0, begin)
 
     # ------------------------------------------------------------------ the answer
 
@@ -366,9 +333,8 @@ class Exchange:
     def _settled_to(self) -> int:
         """Up to where lines are certainly no part of the prompt nor the last of the answer."""
         end = len(self._buffer)
-        if self._words:
-            tokens = [self._buffer.find(word.token.encode()) for word in self._words]
-            end = min([self._suspected_at, *(at for at in tokens if at >= 0)])
+        if self._doubt is not None:
+            end = self._doubt.begins_in(self._buffer)
         held = end = self._buffer.rfind(b"\n", 0, end) + 1
         for _ in range(_LINES_HELD):
             if held <= 0:
@@ -384,22 +350,18 @@ class Exchange:
         """All offsets after `by` bytes have been taken off the buffer's front."""
         self._echo_end = 0
         self._answered_to = max(0, self._answered_to - by)
-        self._suspected_at = max(0, self._suspected_at - by)
         self._pagers = [(max(0, begin - by), end - by) for begin, end in self._pagers if end > by]
         if (done := self.done) is not None:
             self.done = replace(done, begin=max(0, done.begin - by), line_begin=max(0, done.line_begin - by))
-        if self._ended_at is not None:
-            self._ended_at -= by
-        if (first := self._candidate) is not None:
-            match = replace(first.match, begin=first.match.begin - by, line_begin=first.match.line_begin - by)
-            self._candidate = replace(first, begin=first.begin - by, read_at=first.read_at - by, match=match)
+        if self._doubt is not None:
+            self._doubt.shift(by)
 
     def _settle(self) -> None:
         """Make those lines ready that are certainly the answer's and none of its last: little is left to do when the
         prompt comes. What is odd stays as it came, and then all of it is looked at in the end."""
         buffer = self._buffer
         self._settle_at = len(buffer) + BLOCK
-        if self.streaming or self._words or self._pagers or not self._has_echo():
+        if self.streaming or self._doubt is not None or self._pagers or not self._has_echo():
             return
         end = buffer.rfind(b"\n", 0, len(buffer) - _UNSETTLED) + 1
         settled = self._settled
@@ -432,8 +394,8 @@ class Exchange:
     def _cuts(self, begin: int, end: int) -> list[Span]:
         """Pagers that the device did not erase itself, and probes that a tty repeated in the middle of the output."""
         cuts = [cut for span in self._pagers if (cut := pager_cut(self._buffer, *span)) is not None]
-        for word in self._words:
-            cuts += word.typed(self._buffer, begin, end)
+        if self._doubt is not None:
+            cuts += self._doubt.typed(self._buffer, begin, end)
         return sorted(cuts)
 
     def answered(self, encoding: str = "utf-8") -> Answered:
@@ -452,7 +414,7 @@ class Exchange:
             done = self.done
         begin = self._echo_end or 0
         end = self._end(done) if done is not None else len(self._buffer)
-        cuts = self._cuts(begin, end) if self._pagers or self._words else ()
+        cuts = self._cuts(begin, end) if self._pagers or self._doubt is not None else ()
         return assemble(self._buffer, begin, end, cuts, encoding)
 
 
