@@ -8,10 +8,8 @@ import contextlib
 import contextvars
 import dataclasses
 import functools
-import keyword
 import weakref
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, TypeVar
 
@@ -20,10 +18,10 @@ from aioconn.breaker import Breaker
 from aioconn.connection import BaseConnection, State
 from aioconn.credentials import Credentials
 from aioconn.declaration import Loader
+from aioconn.defaults import Defaults
 from aioconn.errors import (
     AliasInUse,
     ConnectError,
-    ConnectTimeout,
     InvalidAlias,
     SessionClosed,
     UnknownAlias,
@@ -35,16 +33,13 @@ from aioconn.events import Listeners
 from aioconn.exclusive_work import ExclusiveWork
 from aioconn.home import carry
 from aioconn.jump import JumpLink
+from aioconn.openings import Openings
 from aioconn.path import Path
-from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT, Limits
+from aioconn.policy import COMMAND_TIMEOUT, Limits
 from aioconn.pool import ConnectionPool, pool_type
-from aioconn.protocols.registry import class_for
 from aioconn.request import Request
 from aioconn.residence import LoopKind, Residence, undisturbed
 from aioconn.wrapping import Wrapper, Wrappers, Wrapping
-
-DEFAULT_ALIAS = "default"
-CLI_PROTOCOLS = ("ssh", "telnet", "command")
 
 Connection = BaseConnection[Any] | ConnectionPool[Any]
 
@@ -81,26 +76,6 @@ class Target(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Defaults:
-    """`connections.defaults`: what `connect()` does when it is not told."""
-
-    class_name: str | None = None
-    alias: str = DEFAULT_ALIAS
-    via: tuple[str, ...] = ()
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    pool_size: int | None = None
-    pool_timeout: float | None = POOL_TIMEOUT
-
-
-@dataclass(slots=True)
-class _Opening:
-    """An attempt under way and those who wait for it; the last to leave cancels it."""
-
-    task: asyncio.Task[None]
-    waiters: int = 0
-
-
 class ConnectionManager:
     """Owns every connection of one device; made by the device, which it holds weakly.
 
@@ -129,7 +104,7 @@ class ConnectionManager:
                 self._wrappers.expect(map(Loader, path.wrappers), via=path.name)
         self._connections: dict[str, Connection] = {}
         self._fingerprints: dict[str, tuple[Any, ...]] = {}
-        self._openings: dict[str, _Opening] = {}
+        self._openings = Openings(device.name)
         self._connecting = 0  # calls of `connect` that go on at home
         self._leaves_soon = False  # was to leave home while somebody connected
         self._jump = JumpLink(device.name)
@@ -264,7 +239,7 @@ class ConnectionManager:
         alias = self._checked_alias(alias)
         path = self._paths(via)[0]
         connection, fingerprint = self._make(
-            alias, path, cls, arguments, self._pooling(pool_size, pool_timeout)
+            alias, path, cls, arguments, self._defaults.pooling(pool_size, pool_timeout)
         )
         if (present := self._connections.get(alias)) is not None and present.connected:
             raise AliasInUse(f"alias {alias!r} is connected", device=self._name, hint="disconnect() it first")
@@ -308,7 +283,7 @@ class ConnectionManager:
             )
         alias = self._checked_alias(alias)
         paths = self._paths(via)
-        pooling = self._pooling(pool_size, pool_timeout)
+        pooling = self._defaults.pooling(pool_size, pool_timeout)
         failures: list[ConnectError] = []
         self._connecting += 1
         try:
@@ -342,7 +317,7 @@ class ConnectionManager:
         present = self._connections.get(alias)
         if present is not None and (present.connected or alias in self._openings):
             if self._fingerprints[alias] == fingerprint:
-                await self._wait_open(alias, present, timeout)
+                await self._openings.wait(alias, present, timeout)
                 return present
             if not replace:
                 raise AliasInUse(
@@ -360,7 +335,7 @@ class ConnectionManager:
             )  # broken, and perhaps about to be opened again for a call: nobody would close it
         self._register(alias, connection, fingerprint)
         try:
-            await self._wait_open(alias, connection, timeout)
+            await self._openings.wait(alias, connection, timeout)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and alias not in self._openings:
                 await connection.close()  # it opened in the very turn in which the caller was cancelled
@@ -371,40 +346,6 @@ class ConnectionManager:
             raise
         return connection
 
-    async def _wait_open(self, alias: str, connection: Connection, timeout: float | None) -> None:
-        """Open once for everybody who asks at the same time: a wrong password must not be tried by each of them."""
-        if connection.connected and alias not in self._openings:
-            return
-        opening = self._openings.get(alias)
-        limit: float | None = None  # whoever begins it gives it his own
-        if opening is None:
-            task = asyncio.get_running_loop().create_task(connection.open(timeout=timeout))
-            opening = self._openings[alias] = _Opening(task)
-            task.add_done_callback(lambda _: self._openings.pop(alias, None))
-        else:
-            limit = timeout or connection.options.connect_timeout
-        opening.waiters += 1
-        try:
-            done, _ = await asyncio.wait({opening.task}, timeout=limit)
-            if not done:
-                raise ConnectTimeout(
-                    f"no session within {limit:g} s, and somebody else's attempt goes on",
-                    device=self._name,
-                    path=connection.via,
-                )
-        except (asyncio.CancelledError, ConnectTimeout):
-            if opening.waiters == 1:
-                opening.task.cancel()
-                await asyncio.wait({opening.task})
-                if not opening.task.cancelled():
-                    opening.task.exception()
-            raise
-        finally:
-            opening.waiters -= 1
-        if opening.task.cancelled():
-            raise ConnectError("the attempt was cancelled by its last waiter", device=self._name)
-        opening.task.result()
-
     def _make(
         self,
         alias: str,
@@ -414,7 +355,7 @@ class ConnectionManager:
         pooling: tuple[int | None, float | None],
     ) -> tuple[Connection, tuple[Any, ...]]:
         device = self.device
-        kind = self._class(path, cls)
+        kind = self._defaults.class_of(path, cls, device=self._name)
         self._wrappers.complete(path.name)
         merged = {**self._defaults.arguments, **arguments}
         request = Request(
@@ -439,19 +380,7 @@ class ConnectionManager:
 
         Raises `UnknownPath` and `UnknownClass`.
         """
-        return self._class(self._paths(via)[0], None)
-
-    def _class(self, path: Path, cls: type[BaseConnection[Any]] | str | None) -> type[BaseConnection[Any]]:
-        protocol = path.protocol or ("command" if path.command else "ssh")
-        wanted = cls or path.class_name or self._defaults.class_name
-        return class_for(wanted, protocol, device=self._name, path=path.name)
-
-    def _pooling(self, size: int | None, timeout: float | None) -> tuple[int | None, float | None]:
-        """The pool that is asked for, by the caller or by the defaults; (None, None) for a single connection."""
-        size = self._defaults.pool_size if size is None else size
-        if size is None:
-            return None, None
-        return size, self._defaults.pool_timeout if timeout is None else timeout
+        return self._defaults.class_of(self._paths(via)[0], None, device=self._name)
 
     def _pools(self) -> list[ConnectionPool[Any]]:
         return [one for one in list(self._connections.values()) if isinstance(one, ConnectionPool)]
@@ -465,28 +394,13 @@ class ConnectionManager:
         self._fingerprints.pop(alias, None)
 
     def _checked_alias(self, alias: str | None) -> str:
-        alias = alias or self._defaults.alias
-        if not alias.isidentifier() or keyword.iskeyword(alias):
-            raise InvalidAlias(
-                f"alias {alias!r} is no Python identifier", device=self._name, hint="letters, digits and _"
-            )
+        alias = self._defaults.checked_alias(alias, device=self._name)
         if self.device.owns_name(alias):
             raise InvalidAlias(f"the device already has something called {alias!r}", device=self._name)
         return alias
 
     def _paths(self, via: str | Sequence[str] | None) -> list[Path]:
-        """The paths to try: the argument, the defaults, the only one, else the first for a command line."""
-        paths = self.device.paths
-        if not paths:
-            raise UnknownPath("the device has no connections", device=self._name)
-        names = [via] if isinstance(via, str) else list(via or self._defaults.via)
-        if not names:
-            cli = [name for name, path in paths.items() if (path.protocol or "ssh") in CLI_PROTOCOLS]
-            names = [cli[0] if cli and len(paths) > 1 else next(iter(paths))]
-        for name in names:
-            if name not in paths:
-                raise UnknownPath(f"no path {name!r}", device=self._name, hint=nearest(name, paths))
-        return [paths[name] for name in names]
+        return self._defaults.chosen(via, self.device.paths, device=self._name)
 
     def _home(self) -> asyncio.AbstractEventLoop:
         """The loop to carry a call to; claimed by the first one. Raises LoopMismatch if it does not run."""

@@ -12,9 +12,10 @@ from urllib.parse import unquote, urlsplit
 
 from aioconn.credentials import Credentials
 from aioconn.declaration import Loader
+from aioconn.defaults import DEFAULT_ALIAS, Defaults
 from aioconn.errors import UnknownDevice, UsageError, nearest
 from aioconn.events import Listeners
-from aioconn.manager import DEFAULT_ALIAS, Connection, ConnectionManager, Defaults
+from aioconn.manager import Connection, ConnectionManager
 from aioconn.path import Path
 from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT, Limits
 from aioconn.residence import LoopKind

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""asyncssh's connection, without what costs more than it is good for: a quarter of what one SSH device takes."""
+"""asyncssh's connection, without what costs more than it is good for."""
 
 from __future__ import annotations
 
@@ -53,12 +53,7 @@ class Connection(asyncssh.SSHClientConnection):
         super().connection_made(self.outbox)  # type: ignore[arg-type]  # all of a transport that asyncssh uses
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        outbox = self.outbox
-        outbox.hold()
-        try:
-            super().data_received(data, datatype)
-        finally:
-            outbox.flush()
+        super().data_received(data, datatype)
         if self.keepalive is not None:
             self.keepalive.heard()
 
