@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A prompt that may be none, and the words that are sent behind it to find out: where one comes back, the device reads."""
+"""A prompt that may be none, and the words that are sent behind it: where one comes back, the device reads."""
 
 from __future__ import annotations
 
