@@ -21,7 +21,7 @@ class Engine(Workload[DeviceClient]):
     title = "The engine alone"
     about = (
         "The bytes of one answer in chunks, then its text. The floor appends them to a buffer and looks whether it ends"
-        " with the prompt. Feeding is what must be flat; making the text is once per answer."
+        " with the prompt; aioconn makes text of what is long while it arrives. Feeding is what must be flat."
     )
     goals = (
         Goal(
