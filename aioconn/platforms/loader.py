@@ -53,6 +53,7 @@ def known_platforms() -> list[Platform]:
     return [_built_in(name) for name in sorted(_aliases())]
 
 
+@functools.lru_cache(maxsize=1024)  # each connection asks
 def platform_name(spelling: str, platform: str | None = None) -> str | None:
     """The name of the platform that is meant, None if nobody knows.
 

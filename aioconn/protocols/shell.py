@@ -69,6 +69,8 @@ class Shell:
         self._talk: Talk | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0  # when it goes off: at `_quiet_at`, or before that, to be set again
+        self._quiet_at: float | None = None  # when the talk is told that nothing more has come
         self._watch: asyncio.TimerHandle | None = None
         self._stray = bytearray()
         self._lost = False
@@ -114,14 +116,24 @@ class Shell:
             waiter.set_result(None)
         if not done and talk.quiet_after is not None:
             self._start_timer(talk.quiet_after)
-        elif self._timer is not None:
-            self._stop_timer()
+        else:
+            self._quiet_at = None
 
     def _start_timer(self, delay: float) -> None:
-        self._stop_timer()
-        self._timer = self._loop.call_later(delay, self._on_quiet)
+        """One timer for many silences, as most of them are broken soon: to make and to cancel one takes 3 us."""
+        when = self._quiet_at = self._loop.time() + delay
+        if self._timer is not None:
+            if self._timer_at <= when:
+                return
+            self._timer.cancel()
+        self._set_timer(when)
+
+    def _set_timer(self, when: float) -> None:
+        self._timer_at = when
+        self._timer = self._loop.call_at(when, self._on_quiet)
 
     def _stop_timer(self) -> None:
+        self._quiet_at = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -133,7 +145,11 @@ class Shell:
 
     def _on_quiet(self) -> None:
         self._timer = None
-        if (talk := self._talk) is not None:
+        if (when := self._quiet_at) is None or (talk := self._talk) is None:
+            return
+        if self._timer_at < when:
+            self._set_timer(when)
+        else:
             self._after(talk, talk.quiet())
 
     # ------------------------------------------------------------------ talking
@@ -203,9 +219,7 @@ class Shell:
 
     def end(self, talk: Talk) -> None:
         """The talk is over, done or not."""
-        self._talk = self._waiter = None
-        if self._timer is not None:
-            self._stop_timer()
+        self._talk = self._waiter = self._quiet_at = None
         if (done := talk.done) is not None:
             self.arrived_at(done)
             if isinstance(talk, Exchange):
