@@ -113,7 +113,10 @@ class Credentials:
 
     def find(self, name: str) -> Credential | None:
         """The credential of exactly this name, from the most special layer that has it."""
-        return next((layer[name] for layer in self._layers if name in layer), None)
+        for layer in self._layers:
+            if name in layer:
+                return layer[name]
+        return None
 
     def get(self, *names: str) -> Credential:
         """The first of `names` that exists, else `default`, else an empty one."""

@@ -299,8 +299,11 @@ class Life(ABC, Generic[O_co]):
         while True:
             self._credentials = self._request.credentials.logging_in(ways.current.login, ways.current.user)
             try:
-                async with asyncio.timeout_at(ways.share(loop.time(), deadline.when())):
+                if (share := ways.share(loop.time(), deadline.when())) is None:
                     await self._open()
+                else:
+                    async with asyncio.timeout_at(share):
+                        await self._open()
                 return
             except (AuthenticationFailed, HostUnknown, HostUnreachable, TimeoutError) as error:
                 about_it = not isinstance(error, AioconnError) or error.device in (None, self.device)
