@@ -42,17 +42,22 @@ class KnownKey:
 class _Line:
     text: str
     number: int
+    exact: bool  # whoever looks at it has found his name in it
     decoded: asyncssh.SSHKnownHosts | None = None
 
-    def match(self, name: str) -> tuple[Sequence[asyncssh.SSHKey], ...]:
-        """Trusted, authority and revoked keys that this line holds for `name`; nothing if it cannot be
-        read."""
-        if self.decoded is None:
-            try:
-                self.decoded = asyncssh.import_known_hosts(self.text)
-            except ValueError:
-                self.decoded = asyncssh.import_known_hosts("")
-        return self.decoded.match(name, "", None)[:3]
+    def match(self, name: str, file: Path) -> tuple[Sequence[asyncssh.SSHKey], ...]:
+        """Trusted, authority and revoked keys that this line of `file` holds for `name`; nothing if it cannot be read,
+        which is said once: a host whose key is damaged counts as unknown."""
+        if self.decoded is not None:
+            return self.decoded.match(name, "", None)[:3]
+        try:
+            self.decoded = asyncssh.import_known_hosts(self.text)
+        except ValueError:
+            self.decoded = asyncssh.import_known_hosts("")
+        found = self.decoded.match(name, "", None)
+        if self.exact and not any(found):
+            logger.warning("%s:%d: the key of %s cannot be read, and does not count", file, self.number, name)
+        return found[:3]
 
 
 class _Stamp(NamedTuple):
@@ -102,7 +107,7 @@ class KnownFile:
     def find(self, name: str) -> Iterator[tuple[int, KnownKey]]:
         """The keys for `name`, each with 0 for trusted, 1 for an authority, 2 for revoked."""
         for line in (*self._exact.get(name, ()), *self._patterns):
-            for kind, keys in enumerate(line.match(name)):
+            for kind, keys in enumerate(line.match(name, self.path)):
                 for key in keys:
                     yield kind, KnownKey(key, self.path, line.number)
 
@@ -155,8 +160,8 @@ class KnownFile:
                 continue
             names = words[1] if words[0].startswith("@") else words[0]
             if any(character in names for character in "*?|/!"):
-                self._patterns.append(_Line(content, self._count))
+                self._patterns.append(_Line(content, self._count, exact=False))
                 continue
-            line = _Line(content.replace(names, names.lower(), 1), self._count)
+            line = _Line(content.replace(names, names.lower(), 1), self._count, exact=True)
             for name in names.lower().split(","):
                 self._exact.setdefault(name, []).append(line)

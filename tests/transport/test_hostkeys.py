@@ -47,6 +47,19 @@ def test_remember_and_find(store: Path) -> None:
     assert len(store.read_text().splitlines()) == 2
 
 
+def test_a_damaged_key_is_told_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (file := tmp_path / "known_hosts").write_text(
+        f"* {line(KEY)}\nr1 {line(KEY)[:-9]}\n*.lab {line(KEY)}\nr2 {line(KEY)}\n"
+    )
+    keys = HostKeys(tmp_path / "own", [file])
+    for _ in range(2):
+        assert [known.line for known in keys.find("r1", 22).trusted] == [1]
+    assert keys.find("r2", 22).accepts(KEY)
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{file}:2: the key of r1 cannot be read, and does not count"
+    ]
+
+
 def test_another_process_was_faster(store: Path) -> None:
     ours, theirs = HostKeys(store), HostKeys(store)
     key = new_key()
