@@ -294,7 +294,8 @@ class CliConnection(CliOperations):
             self._progress.phase = Phase.PROMPT if opened.authenticated else Phase.LOGIN
             logins = self.credentials.logins(self.path.protocol or "default", self.via)
             await line.log_in(logins, authenticated=opened.authenticated)
-            self._progress.phase = Phase.PROMPT
+            if not opened.authenticated:
+                self._progress.phase = Phase.PROMPT
             await line.settle()
             self._home_mode = shell.mode
             shell.check()  # lost in the very turn that brought the last prompt
