@@ -40,6 +40,16 @@ def raised_descriptor_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+@pytest.fixture(autouse=True)
+def own_known_hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The keys of simulated devices are remembered for one test: their ports come again with other keys, and the
+    user's own file is none of our business."""
+    folder = tmp_path_factory.getbasetemp() / f"state-{time.monotonic_ns()}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield
+
+
 class LoopErrors(logging.Handler):
     """What event loops report when nobody handles it; asyncio's logger is where all of them end up."""
 
