@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
@@ -113,6 +114,7 @@ async def test_fallback_credentials_are_tried_when_those_before_are_refused(
         assert tried == ["admin/wrong", "ops/former", "ops/right", "ops/right"]
 
 
+@pytest.mark.skipif(os.environ.get("AIOCONN_CLOCK") == "real", reason="waits for three minutes")
 @pytest.mark.parametrize("protocol", ["ssh", "telnet"])
 async def test_each_of_the_fallback_credentials_is_a_login(
     lab: Lab, protocol: str, monkeypatch: pytest.MonkeyPatch
