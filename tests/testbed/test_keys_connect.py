@@ -3,9 +3,9 @@
 
 from __future__ import annotations
 
-import os
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator
 from typing import Any
 
