@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from benchmarks.clients.base import DeviceClient
 from benchmarks.goals import Goal
-from benchmarks.meter import descriptors, resident, threads
+from benchmarks.meter import descriptors, resident, threads, trim
 from benchmarks.reasons import IDLE
 from benchmarks.target import Target
 from benchmarks.workloads.base import Case, Column, Metrics, Sizes, Workload
@@ -53,6 +53,7 @@ class Idle(Workload[DeviceClient]):
 
         def look() -> None:
             gc.collect()
+            trim()
             seen.append((resident(), descriptors(), threads()))
 
         client.idle(targets, _LIMIT, look, look)
