@@ -3,14 +3,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import functools
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from aioconn.collector import crowded
 from aioconn.errors import AioconnError
 from aioconn.results import Result, Results
 from aioconn.testbed.device import Device
@@ -37,34 +35,14 @@ class Round:
         self, devices: Sequence[Device], *, limit: int, workers: int | Literal["auto"] | Workers = 1
     ) -> Results[Any]:
         """What came of it. A cancellation ends what is under way; devices that are connected by then stay so here."""
-        if workers == 1:
-            found = await self._here(devices, limit)
-        else:
-            found = await self._spread(devices, limit, workers)
-        return Results({device.name: found[device.name] for device in devices})
-
-    async def _here(self, devices: Sequence[Device], limit: int) -> dict[str, Result[Any]]:
-        found: dict[str, Result[Any]] = {}
-        todo = iter(devices)
-
-        async def worker() -> None:
-            for device in todo:
-                found[device.name] = await self._part(device, self._what, **self._keys, keep=True)
-
-        with crowded(len(devices)):
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(limit, len(devices))):
-                    group.create_task(worker())
-        return found
-
-    async def _spread(
-        self, devices: Sequence[Device], limit: int, workers: int | Literal["auto"] | Workers
-    ) -> dict[str, Result[Any]]:
         from aioconn.workers.spread import spread
 
-        results = spread(devices, self._what, workers=workers, limit=limit, how=self._part, **self._keys)
+        results = spread(
+            devices, self._what, workers=workers, limit=limit, how=self._part, keep=workers == 1, **self._keys
+        )
         async with contextlib.aclosing(results):
-            return {result.device: result async for result in results}
+            found = {result.device: result async for result in results}
+        return Results({device.name: found[device.name] for device in devices})
 
 
 async def part(

@@ -325,9 +325,8 @@ class SshLink:
         self._closing = True
         self._connection.close()
         try:
-            await (
-                self._connection.wait_closed()
-            )  # two turns of the loop: nothing is waited for that the peer does
+            # two turns of the loop: nothing is waited for that the peer does
+            await self._connection.wait_closed()
         finally:
             self.abort()
 

@@ -21,11 +21,6 @@ PREFERRED: tuple[Encoding, ...] = ("json_ietf", "json", "proto", "ascii")
 KNOWN, LONGEST_KNOWN = 16384, 512
 """How many paths are kept as texts, and up to how many bytes of one."""
 
-# what needs no look at it, which is most of what is streamed
-_AS_THEY_ARE = frozenset(
-    ("string_val", "int_val", "uint_val", "bool_val", "bytes_val", "float_val", "double_val", "ascii_val")
-)
-
 DEEPEST = 64
 """Levels of lists in lists that are taken in one value."""
 
@@ -111,24 +106,21 @@ def updates_of(notification: Message, where: Where) -> list[Update]:
     """What a notification says, one update for each path: what is deleted first, as it is meant."""
     prefix = notification.prefix.SerializeToString()
     stamp, atomic, target = notification.timestamp, notification.atomic, notification.prefix.target
-    updates = [
+    deleted = [
         Update(path=_text(prefix, each), timestamp=stamp, deleted=True, atomic=atomic, target=target)
         for each in notification.delete
     ]
-    for each in notification.update:
-        value = each.val
-        kind = value.WhichOneof("one")
-        updates.append(
-            Update(
-                path=_text(prefix, each.path),
-                value=getattr(value, kind) if kind in _AS_THEY_ARE else _value_of(each, where),
-                timestamp=stamp,
-                atomic=atomic,
-                duplicates=each.duplicates,
-                target=target,
-            )
+    return deleted + [
+        Update(
+            path=_text(prefix, each.path),
+            value=_value_of(each, where),
+            timestamp=stamp,
+            atomic=atomic,
+            duplicates=each.duplicates,
+            target=target,
         )
-    return updates
+        for each in notification.update
+    ]
 
 
 def _text(prefix: bytes, path: Message) -> str:
@@ -143,7 +135,7 @@ def _known(prefix: bytes, path: bytes) -> str:
 
 
 def _value_of(update: Message, where: Where) -> Any:
-    if update.HasField("val") or not update.HasField("value"):
+    if not update.HasField("value") or update.HasField("val"):
         return plain(update.val, where)
     old = update.value  # version 0.3
     if messages.name("Encoding", old.type) in ("json", "json_ietf"):

@@ -27,9 +27,8 @@ class Capabilities:
 
     def __init__(self, uris: Iterable[str] = ()) -> None:
         self._uris = tuple(uris)
-        self._known: dict[
-            str, str
-        ] = {}  # with what stands behind the question mark; devices announce hundreds
+        # each with what stands behind the question mark, as it came: devices announce hundreds
+        self._known: dict[str, str] = {}
         for uri in self._uris:
             name, _, query = uri.partition("?")
             name = _BASES.get(name, name)

@@ -15,8 +15,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-BASE = b"urn:ietf:params:xml:ns:netconf:base:1.0"
+from aioconn.protocols.netconf import xml
 
+_BASE = xml.BASE.encode()
 _ATTRIBUTE = rb"[ \t\n]+(message-id|xmlns(?::(?!xml)[A-Za-z_][\w.-]*)?)=(\"[ !#-%'-;=-~]+\"|'[ -%(-;=-~]+')"
 _ATTRIBUTES = re.compile(_ATTRIBUTE)
 _BEGINNING = re.compile(
@@ -46,7 +47,7 @@ def opened(document: bytes) -> Content | None:
     message_id = values.pop(b"message-id", None)
     if message_id is None or len(values) + 1 < len(pairs):
         return None
-    if values.get(b"xmlns:%b" % prefix if prefix else b"xmlns", b"")[1:-1] != BASE:
+    if values.get(b"xmlns:%b" % prefix if prefix else b"xmlns", b"")[1:-1] != _BASE:
         return None
     end = len(document) - len(root) - 3
     if not document.startswith(b"</%b>" % root, end) or name == b"rpc-error" or name.endswith(b"-results"):
