@@ -241,6 +241,7 @@ class Life(ABC, Generic[O_co]):
                     await self._open_admitted(deadline)
                 finally:
                     self._opening = None
+                    self._progress.on_phase = None  # else each would keep the other until the collector comes
         except BaseException as error:
             self._last_seen = self._redacted_seen()
             admitted = self._request.environment.admitted(self)

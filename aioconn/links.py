@@ -264,6 +264,7 @@ class Links:
         return SessionClosed("the links were closed while a session was being opened", device=self._device)
 
     def _detach(self, attempt: _Attempt) -> None:
+        attempt.progress.on_phase = None
         if attempt in self._attempts:
             self._attempts.remove(attempt)
 

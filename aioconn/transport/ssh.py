@@ -299,6 +299,9 @@ class SshLink:
         self._lost = True
         if self._keepalive is not None:
             self._keepalive.stop()
+            self._keepalive = None
+        if self._connection is not None:
+            self._connection.keepalive = None
         self._error = None if self._closing else broken(error, device=self.device, path=self.path)
         callbacks, self._callbacks = self._callbacks, []
         for callback in callbacks:

@@ -57,7 +57,7 @@ class Client(asyncssh.SSHClient):
         self._path = path
         self._host = host
         self._port = port
-        self._lost = lost
+        self._lost: Callable[[Exception | None], None] | None = lost
         self._connection: asyncssh.SSHClientConnection | None = None
         self._unrecorded: asyncssh.SSHKey | None = None
         self._answered = False
@@ -71,7 +71,9 @@ class Client(asyncssh.SSHClient):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._connection = None
-        self._lost(exc)
+        lost, self._lost = self._lost, None
+        if lost is not None:
+            lost(exc)
 
     def finish(self) -> None:
         """The link stands: let go of what only its making needed."""

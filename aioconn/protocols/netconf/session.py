@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import itertools
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 from aioconn.errors import AioconnError, BadReply, SessionBroken, SessionClosed, Where
@@ -338,12 +339,7 @@ class Session:
 
     def end(self, *, closed: bool) -> None:
         """End it now: calls under way hear of it. `closed`: it is us who end it. A plain function."""
-        self._finish(lambda: self._ended(closed))
-
-    def _ended(self, closed: bool) -> AioconnError:
-        if closed:
-            return SessionClosed("the connection is closed", **self._where)
-        return SessionBroken("the session is lost", **self._where, maybe_executed=True)
+        self._finish(partial(_ended, self._where, closed=closed))
 
     async def say_goodbye(self) -> None:
         """Ask the device to end the session, and end the stream. Calls under way hear of it first. The caller sets the
@@ -352,7 +348,7 @@ class Session:
         if stream is None or self._over is not None:
             return
         for call in list(self._calls.values()):
-            self._tell(call, self._ended(closed=True))
+            self._tell(call, _ended(self._where, closed=True))
         self._abandoned.update(self._calls)
         self._calls.clear()
         self._leaving = True
@@ -369,8 +365,10 @@ class Session:
         if self._over is not None:
             return
 
+        where = self._where
+
         def bad() -> AioconnError:
-            return BadReply(message, **self._where, seen=seen, hint=hint, maybe_executed=True)
+            return BadReply(message, **where, seen=seen, hint=hint, maybe_executed=True)
 
         self._finish(bad)
         if not self._leaving:
@@ -399,3 +397,9 @@ class Session:
             call.answer.exception()  # it may be that nobody waits
         if call.pieces is not None:
             call.pieces.end(error)
+
+
+def _ended(where: Where, *, closed: bool) -> AioconnError:
+    if closed:
+        return SessionClosed("the connection is closed", **where)
+    return SessionBroken("the session is lost", **where, maybe_executed=True)
