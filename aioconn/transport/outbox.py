@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What asyncssh writes, in as few pieces as it can leave in.
+"""What asyncssh writes, in as few pieces as it can leave in, and as soon as it can.
 
-asyncssh puts an empty packet ahead of each one that it encrypts, in a write of its own, and a login is a dozen of them.
-A write is a system call, which takes longer than all that Python does for a packet.
+A write is a system call, which takes longer than all that Python does for a packet; and waiting for the end of a turn
+of the loop takes half as long as that. So a packet leaves at once, unless more are about to follow it.
 """
 
 from __future__ import annotations
@@ -14,38 +14,42 @@ from typing import Any
 class Outbox:
     """Stands between asyncssh's connection and its transport (a socket, or a channel of a jump host).
 
-    What is written in one turn of the loop leaves at the end of it; `hold` and `flush` send at once what is written
-    in between.
+    Whoever is about to write several times, in one callback, sets `holding`, and calls `flush` at the end. Where nobody
+    knows that more will come and it often does, `gathers`: what is written in one turn of the loop leaves at its end.
     """
 
-    __slots__ = ("_held", "_holding", "_loop", "_transport")
+    __slots__ = ("_held", "_loop", "_transport", "gathers", "holding")
 
     def __init__(self, loop: asyncio.AbstractEventLoop, transport: Any) -> None:
         self._loop = loop
         self._transport = transport
         self._held: list[bytes] = []
-        self._holding = False
-
-    def hold(self) -> None:
-        """`flush()` is about to be called, in the same callback."""
-        self._holding = True
+        self.holding = False
+        self.gathers = False
 
     def flush(self) -> None:
-        """Send what is held."""
-        self._holding = False
+        """Send what is held, and hold no more."""
+        self.holding = False
         held = self._held
         if held:
             data = b"".join(held) if len(held) > 1 else held[0]
             held.clear()
-            try:
-                self._transport.write(data)
-            except (OSError, RuntimeError):  # it is closing, or over (uvloop); its end will be told
-                pass
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._transport.write(data)
+        except (OSError, RuntimeError):  # it is closing, or over (uvloop); its end will be told
+            pass
 
     # the transport, as far as asyncssh uses it
 
     def write(self, data: bytes) -> None:
-        if not self._held and not self._holding:
+        if not self.holding:
+            if not self.gathers:
+                self._send(data)
+                return
+            self.holding = True
             self._loop.call_soon(self.flush)
         self._held.append(data)
 

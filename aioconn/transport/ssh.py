@@ -238,6 +238,8 @@ class SshLink:
         self, session: ForwardStream | _Carrier, host: str, port: int, *, device: str, path: str
     ) -> None:
         opening = self._usable().create_connection(lambda: session, host, port)
+        if self._outbox is not None:
+            self._outbox.gathers = True  # for all that goes through it
         try:
             await self._open_channel(session, opening)
         except asyncssh.ChannelOpenError as error:

@@ -23,14 +23,20 @@ _LOG = logging.getLogger("asyncssh")
 class _Log(SSHLogger):
     """asyncssh makes its messages ready before it asks whether anybody wants them."""
 
-    def log(self, level: int, msg: object, *args: Any, **kwargs: Any) -> None:
-        if self.isEnabledFor(level):
-            super().log(level, msg, *args, **kwargs)
+    def info(self, msg: object, *args: Any, **kwargs: Any) -> None:
+        if self.logger.isEnabledFor(logging.INFO):
+            self.log(logging.INFO, msg, *args, **kwargs)
+
+    def debug1(self, msg: str, *args: Any, **kwargs: Any) -> None:
+        if self.logger.isEnabledFor(logging.DEBUG):
+            self.log(logging.DEBUG, msg, *args, **kwargs)
 
 
 class Connection(asyncssh.SSHClientConnection):
     """One link's. It overrides public methods, and knows of asyncssh what those tell it."""
 
+    # an attribute where asyncssh has a property: it is asked for fifty times in a visit
+    logger: SSHLogger = _Log()
     outbox: Outbox
 
     def __init__(
@@ -38,13 +44,9 @@ class Connection(asyncssh.SSHClientConnection):
     ) -> None:
         self.keepalive: Keepalive | None = None
         self._home = loop
-        self._log = _Log(context=name)
+        self.logger = _Log(context=name)  # pyright: ignore[reportIncompatibleMethodOverride]
         self._pads = True
         super().__init__(loop, options, wait="auth")
-
-    @property
-    def logger(self) -> SSHLogger:
-        return self._log
 
     # what comes
 
@@ -53,7 +55,12 @@ class Connection(asyncssh.SSHClientConnection):
         super().connection_made(self.outbox)  # type: ignore[arg-type]  # all of a transport that asyncssh uses
 
     def data_received(self, data: bytes, datatype: int | None = None) -> None:
-        super().data_received(data, datatype)
+        outbox = self.outbox
+        outbox.holding = True  # all that this brings about leaves in one piece
+        try:
+            super().data_received(data, datatype)
+        finally:
+            outbox.flush()
         if self.keepalive is not None:
             self.keepalive.heard()
 
@@ -63,6 +70,8 @@ class Connection(asyncssh.SSHClientConnection):
         super().set_extra_info(**kwargs)
         if (cipher := kwargs.get("send_cipher")) is not None:
             self._pads = "-cbc" in cipher
+            if self._pads:
+                self.outbox.gathers = True  # each packet with the empty one ahead of it
 
     def send_packet(self, pkttype: int, *args: bytes, handler: SSHPacketLogger | None = None) -> None:
         # asyncssh sends an empty packet ahead of each: where the end of one is the vector of the next, nobody who

@@ -63,13 +63,15 @@ class ChannelStream(Stream):
         channel, outbox = self._channel, self._outbox
         if channel is None or outbox is None:
             return
-        outbox.hold()
+        held = outbox.holding  # an answer to what is just arriving leaves with the rest of it
+        outbox.holding = True
         try:
             channel.write(data)
         except OSError:  # it is closing, and its end will be told
             pass
         finally:
-            outbox.flush()
+            if not held:
+                outbox.flush()
 
     def pause_reading(self) -> None:
         if self._channel is not None:

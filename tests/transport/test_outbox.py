@@ -40,7 +40,15 @@ async def outbox(wire: Wire) -> Outbox:
     return Outbox(asyncio.get_running_loop(), wire)
 
 
-async def test_what_is_written_in_one_turn_leaves_in_one_piece(outbox: Outbox, wire: Wire) -> None:
+async def test_a_packet_leaves_at_once(outbox: Outbox, wire: Wire) -> None:
+    outbox.write(b"a")
+    assert wire.said == [b"a"]
+    outbox.write(b"b")
+    assert wire.said == [b"a", b"b"]
+
+
+async def test_what_is_written_in_one_turn_is_gathered(outbox: Outbox, wire: Wire) -> None:
+    outbox.gathers = True
     outbox.write(b"a")
     outbox.write(b"b")
     assert wire.said == []
@@ -51,20 +59,26 @@ async def test_what_is_written_in_one_turn_leaves_in_one_piece(outbox: Outbox, w
     assert wire.said == [b"ab", b"c"]
 
 
-async def test_what_is_held_leaves_at_once_and_in_order(outbox: Outbox, wire: Wire) -> None:
+@pytest.mark.parametrize("gathers", [False, True])
+async def test_what_is_held_leaves_in_one_piece_and_in_order(
+    outbox: Outbox, wire: Wire, gathers: bool
+) -> None:
+    outbox.gathers = gathers
     outbox.write(b"a")
-    outbox.hold()
+    outbox.holding = True
     outbox.write(b"b")
+    outbox.write(b"c")
     outbox.flush()
-    assert wire.said == [b"ab"]
-    outbox.hold()
+    assert wire.said == ([b"abc"] if gathers else [b"a", b"bc"])
+    outbox.holding = True
     outbox.flush()
-    outbox.write(b"c")  # it is the end of the turn that sends again
+    outbox.write(b"d")  # nothing is held for ever
     await asyncio.sleep(0)
-    assert wire.said == [b"ab", b"c"]
+    assert wire.said[-1] == b"d"
 
 
 async def test_the_reason_leaves_before_the_end(outbox: Outbox, wire: Wire) -> None:
+    outbox.holding = True
     outbox.write(b"goodbye")
     outbox.abort()
     await asyncio.sleep(0)

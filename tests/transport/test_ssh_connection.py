@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterator
 
@@ -10,7 +11,9 @@ import asyncssh
 import pytest
 
 from aioconn.transport.base import Terminal
+from aioconn.transport.ssh_connection import Connection
 from tests.transport.conftest import Connect, Record, Serve
+from tests.transport.test_outbox import Wire
 
 pytestmark = pytest.mark.clock("jumping")
 
@@ -54,9 +57,37 @@ async def test_nothing_is_said_where_nobody_listens(
     serve: Serve, connect: Connect, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING, "asyncssh"):
+        link = await connect(await serve())
         await (await connect(await serve())).close()
     assert not caplog.records
+    with caplog.at_level(logging.INFO, "asyncssh"):  # whenever somebody begins to
+        await link.close()
+    assert any("[r1 cli] Closing connection" in line for line in caplog.messages)
     with caplog.at_level(logging.INFO, "asyncssh"):
         await (await connect(await serve())).close()
     assert any("[r1 cli] Auth for user ann succeeded" in line for line in caplog.messages)
     assert all(record.levelno == logging.INFO for record in caplog.records)
+
+
+async def test_what_arrives_is_answered_in_one_piece_and_at_once() -> None:
+    wire = Wire()
+    loop = asyncio.get_running_loop()
+    options = asyncssh.SSHClientConnectionOptions(
+        config=None, client_keys=None, known_hosts=None, login_timeout=0
+    )
+    options.waiter = loop.create_future()
+    connection = Connection(loop, options, name="r1 cli")
+    connection.connection_made(wire)  # type: ignore[arg-type]  # all of a transport that is used
+    assert [piece[:8] for piece in wire.said] == [b"SSH-2.0-"]
+    unknown = (12).to_bytes(4, "big") + bytes([10, 15]) + bytes(10)  # a packet of type 15: not implemented
+    connection.data_received(b"SSH-2.0-peer\r\n" + unknown)
+    assert len(wire.said) == 2
+    answer = wire.said[1]
+    assert isinstance(answer, bytes)
+    assert (answer[5], answer[-11]) == (20, 3)  # MSG_KEXINIT, MSG_UNIMPLEMENTED
+    assert not connection.outbox.holding
+    with pytest.raises(TypeError):
+        connection.data_received(None)  # type: ignore[arg-type]
+    assert not connection.outbox.holding
+    connection.abort()
+    await connection.wait_closed()
