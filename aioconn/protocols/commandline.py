@@ -167,13 +167,12 @@ class CommandLine:
             await self._find_prompt(shell, likely=shell.in_step and not self.raw)
 
     def _failure_in(self, text: str) -> str | None:
-        pattern = self.platform.failure_pattern
-        if pattern is None or not text:
+        if not text:
             return None
-        found = pattern.search(text[:_FAILURE_HEAD])
+        found = self.platform.failure_in(text[:_FAILURE_HEAD])
         if found is None and len(text) > _FAILURE_HEAD:
-            found = pattern.search(text[-_FAILURE_TAIL:])
-        return found[0].strip() if found else None
+            found = self.platform.failure_in(text[-_FAILURE_TAIL:])
+        return found
 
     # ------------------------------------------------------------------ modes
 

@@ -25,8 +25,7 @@ def test_worked_example_loads() -> None:
     assert platform.reload is not None
     assert [step.send for step in platform.reload.save] == ["write"]
     assert (platform.reload.pause, platform.reload.silence) == (20.0, 60.0)
-    assert platform.failure_pattern is not None
-    assert platform.failure_pattern.search("% Unknown command: foo")
+    assert platform.failure_in("% Unknown command: foo")
 
 
 def test_page_names_every_key() -> None:

@@ -193,9 +193,10 @@ ORDINARY["frr"] = tuple(line for line in ORDINARY["frr"] if "instance" not in li
 
 
 def refused(name: str, line: str) -> bool:
-    pattern = load_platform(name).failure_pattern
-    assert pattern is not None
-    return pattern.search(f"first line\r\n{line}\r\nlast line") is not None
+    platform = load_platform(name)
+    found = platform.failure_in(f"first line\r\n{line}\r\nlast line")
+    assert found == platform.failure_in(f" {line}")
+    return found is not None
 
 
 @pytest.mark.parametrize(
