@@ -296,8 +296,7 @@ class CommandLine:
     async def settle(self) -> None:
         """Reach the mode for commands, send the platform's first lines, learn prompt and echo from them."""
         shell = self.shell
-        # before anything was sent the prompt may be the last line of a banner: forget the name it bears
-        shell.forget_host()
+        shell.learns = True  # before anything was sent the prompt may have been the last line of a banner
         if self._options.enable and shell.mode != self.platform.default_mode:
             try:
                 await self.go_to(self.platform.default_mode)

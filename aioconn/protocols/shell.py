@@ -58,6 +58,7 @@ class Shell:
         self.prompts = Prompts(platform)
         self.discipline = Discipline.UNKNOWN if platform.echo else Discipline.NONE
         self.in_step = False
+        self.learns = False  # whether prompts tell the device's name; the first may be the end of a banner
         self.proven = False  # nothing has been sent since the prompt was put to the proof
         self.drops_lines = True  # an interrupt at the prompt drops what was typed, as far as is known
         self.mode = ""
@@ -239,7 +240,7 @@ class Shell:
         self.in_step = True
         self.mode = match.mode
         self.pace.at_prompt(match.text)
-        if match.host and match.host != self.prompts.host:
+        if self.learns and match.host and match.host != self.prompts.host:
             self.prompts = self.prompts.learned(match.host)
 
     def flush_stray(self) -> str:
@@ -291,10 +292,6 @@ class Shell:
         """Raise SessionBroken if the stream has ended."""
         if self._lost:
             raise self._broken()
-
-    def forget_host(self) -> None:
-        """Take any name again: the prompt seen so far may have been the last line of a banner."""
-        self.prompts = Prompts(self.platform)
 
     def pause_reading(self) -> None:
         if self._stream is not None:

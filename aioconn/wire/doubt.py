@@ -75,7 +75,7 @@ class Doubt:
                 begin = begin if first is None else min(begin, first)
         if self._ended_at is not None:
             begin = min(begin, self._ended_at)
-        return replace(match, begin=begin, strength=Strength.SURE)
+        return match._replace(begin=begin, strength=Strength.SURE)
 
     def begins_in(self, buffer: bytearray) -> int:
         """Where in `buffer` the first thing stands that may be no part of the answer."""
@@ -92,5 +92,5 @@ class Doubt:
         if self._ended_at is not None:
             self._ended_at -= by
         if (first := self._candidate) is not None:
-            match = replace(first.match, begin=first.match.begin - by, line_begin=first.match.line_begin - by)
+            match = first.match._replace(begin=first.match.begin - by, line_begin=first.match.line_begin - by)
             self._candidate = replace(first, begin=first.begin - by, read_at=first.read_at - by, match=match)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 
 from aioconn.wire import ansi
 from aioconn.wire.assembly import (
@@ -352,7 +351,7 @@ class Exchange:
         self._answered_to = max(0, self._answered_to - by)
         self._pagers = [(max(0, begin - by), end - by) for begin, end in self._pagers if end > by]
         if (done := self.done) is not None:
-            self.done = replace(done, begin=max(0, done.begin - by), line_begin=max(0, done.line_begin - by))
+            self.done = done._replace(begin=max(0, done.begin - by), line_begin=max(0, done.line_begin - by))
         if self._doubt is not None:
             self._doubt.shift(by)
 

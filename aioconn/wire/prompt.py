@@ -11,8 +11,8 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from enum import Enum
+from typing import NamedTuple
 
 from aioconn.platforms.model import Mode, Platform
 from aioconn.wire import ansi, endings
@@ -33,8 +33,7 @@ class Strength(Enum):
     DOUBTFUL = "a prompt, but of another name, without one, or with something before it on the line"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PromptMatch:
+class PromptMatch(NamedTuple):  # a frozen dataclass takes four times as long to make, for each command
     """A prompt at the end of a buffer: its mode and text, and the offset where it (or its leader lines) begins."""
 
     mode: str
@@ -121,7 +120,13 @@ class Prompts:
 
     def learned(self, host: str) -> Prompts:
         """The same prompts, of the device that calls itself `host`."""
-        return self if host == self.host else Prompts(self.platform, host)
+        if host == self.host:
+            return self
+        learned = Prompts(self.platform, host)
+        if self.host is None and (last := self._last) is not None and last.host == host:
+            # the line that the name was learned from bears it: to find that out anew is a third of what a login takes
+            learned._last, learned._last_line = last, self._last_line
+        return learned
 
     def _of_host(self, host: str) -> _Exact:
         if self._exact is None:
@@ -141,7 +146,9 @@ class Prompts:
             begin = len(data) - len(self._last_line)
             if begin == start or (begin > start and data[begin - 1] == _NEWLINE):
                 self._seen = last.text
-                return last if last.begin == begin else replace(last, begin=begin, line_begin=begin)
+                if last.begin == begin:
+                    return last
+                return PromptMatch(last.mode, last.text, begin, begin, last.host)
         floor = max(start, len(data) - LINE_LIMIT)
         newline = data.rfind(b"\n", floor)
         line_begin = newline + 1 if newline >= 0 else floor

@@ -9,6 +9,7 @@ import pytest
 
 from aioconn.platforms.loader import known_platforms, load_platform
 from aioconn.platforms.model import Mode, Platform
+from aioconn.wire.prompt import Prompts
 
 # platform -> mode -> what the device shows; "above|prompt" where the line above tells the mode
 PROMPTS: dict[str, dict[str, list[str]]] = {
@@ -311,3 +312,16 @@ def test_the_name_is_told_apart_from_what_stands_around_it() -> None:
             )
         ]
         assert set(found) == {host}, name
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_name_makes_the_same_of_a_line_however_it_was_learned(name: str) -> None:
+    platform = load_platform(name)
+    for shown in (shown for prompts in PROMPTS[name].values() for shown in prompts):
+        data = shown.replace("|", "\r\n").encode()
+        anybody = Prompts(platform)
+        if (first := anybody.at_end(data)) is None or not first.host:
+            continue
+        for host in (first.host, "other"):
+            for later in (data, b"x\r\n" + data, b"x " + data):
+                assert anybody.learned(host).at_end(later) == Prompts(platform, host).at_end(later)
