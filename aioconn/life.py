@@ -72,7 +72,7 @@ class Life(ABC, Generic[O_co]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._alarm: Alarm  # of that loop
         self._recovery: asyncio.Task[None] | None = None
-        self._closing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Future[None] | None = None  # done when it has closed
         self._broken_by: BaseException | None = None
         self._progress = Progress()
         self._opened_at = 0.0
@@ -218,8 +218,8 @@ class Life(ABC, Generic[O_co]):
         self._alarm = Alarm(home)
 
     @property
-    def closing(self) -> asyncio.Task[None] | None:
-        """What closes it, while that goes on."""
+    def closing(self) -> asyncio.Future[None] | None:
+        """What is done when it has closed, while that goes on."""
         closing = self._closing
         return closing if closing is not None and not closing.done() else None
 
@@ -428,7 +428,12 @@ class Life(ABC, Generic[O_co]):
             was_broken = self._state is State.BROKEN
             self._enter(State.CLOSED)
             self._stop_opening()
-            self._closing = asyncio.get_running_loop().create_task(self._close_now(was_broken))
+            closing = self._closing = asyncio.get_running_loop().create_future()
+            try:
+                await self._close_now(politely=not was_broken)
+            finally:
+                closing.set_result(None)
+            return
         await self._finish_closing()
 
     def abort(self) -> None:
@@ -447,22 +452,28 @@ class Life(ABC, Generic[O_co]):
             opening.reschedule(self._loop.time())
 
     async def _finish_closing(self) -> None:
-        """Wait for the closing task; a cancellation makes it abort, and is passed on when it has ended."""
-        while (closing := self._closing) is not None and not closing.done():
-            try:
-                await asyncio.wait({closing})
-            except asyncio.CancelledError:
-                self._abort()
-                await asyncio.wait({closing})
-                raise
+        """Wait for whoever closes it; a cancellation makes him abort, and is passed on when he has ended."""
+        while (closing := self.closing) is not None:
+            await self._end_of(closing)
 
-    async def _close_now(self, was_broken: bool) -> None:
+    async def _end_of(self, work: asyncio.Future[None]) -> None:
+        try:
+            await asyncio.wait({work})
+        except asyncio.CancelledError:
+            self._abort()
+            await asyncio.wait({work})
+            raise
+
+    async def _close_now(self, *, politely: bool) -> None:
         try:
             if self._recovery is not None and not self._recovery.done():
                 self._recovery.cancel()
-                await asyncio.wait({self._recovery})
+                await self._end_of(self._recovery)
+        except asyncio.CancelledError:
+            politely = False
+            raise
         finally:
-            await self._end_session(politely=not was_broken)
+            await self._end_session(politely=politely)
             if self.listeners:
                 self.listeners.emit(Closed(device=self.device, alias=self.alias, path=self.via))
 

@@ -17,6 +17,7 @@ class _Opening:
     """An attempt under way and those who wait for it; the last to leave cancels it."""
 
     task: asyncio.Task[None]
+    ended: asyncio.Future[None]  # for the one who began it: half of what `asyncio.wait` costs
     waiters: int = 0
 
 
@@ -43,22 +44,24 @@ class Openings:
         opening = self._under_way.get(alias)
         if opening is None and connection.connected:
             return
-        limit: float | None = None  # whoever begins it gives it his own
-        if opening is None:
-            task = asyncio.get_running_loop().create_task(connection.open(timeout=timeout))
-            opening = self._under_way[alias] = _Opening(task)
-            task.add_done_callback(lambda _: self._under_way.pop(alias, None))
-        else:
-            limit = timeout or connection.options.connect_timeout
+        if first := opening is None:
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(connection.open(timeout=timeout))
+            opening = self._under_way[alias] = _Opening(task, loop.create_future())
+            task.add_done_callback(lambda _: self._end(alias))
         opening.waiters += 1
         try:
-            done, _ = await asyncio.wait({opening.task}, timeout=limit)
-            if not done:
-                raise ConnectTimeout(
-                    f"no session within {limit:g} s, and somebody else's attempt goes on",
-                    device=self._device,
-                    path=connection.via,
-                )
+            if first:
+                await opening.ended
+            else:
+                limit = timeout or connection.options.connect_timeout
+                done, _ = await asyncio.wait({opening.task}, timeout=limit)
+                if not done:
+                    raise ConnectTimeout(
+                        f"no session within {limit:g} s, and somebody else's attempt goes on",
+                        device=self._device,
+                        path=connection.via,
+                    )
         except (asyncio.CancelledError, ConnectTimeout):
             if opening.waiters == 1:
                 opening.task.cancel()
@@ -71,3 +74,8 @@ class Openings:
         if opening.task.cancelled():
             raise ConnectError("the attempt was cancelled by its last waiter", device=self._device)
         opening.task.result()
+
+    def _end(self, alias: str) -> None:
+        opening = self._under_way.pop(alias)
+        if not opening.ended.done():
+            opening.ended.set_result(None)
