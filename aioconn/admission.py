@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from aioconn.breaker import Breaker
+from aioconn.connect_gate import ConnectGate
 from aioconn.connection import BaseConnection, State
 from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, SessionClosed, ShellRefused
 from aioconn.events import CircuitOpened, LimitLearned, Listeners
@@ -19,8 +20,6 @@ from aioconn.line import Claim
 from aioconn.links import Links
 from aioconn.policy import DOUBTED_FOR, LEARNED_FOR, Limits
 from aioconn.protocols.sharing import would_share
-
-GATE_HOLD = 1.0
 
 Connection = BaseConnection[Any]
 
@@ -45,7 +44,7 @@ class Needs(Protocol):
         ...
 
     @property
-    def connect_gate(self) -> asyncio.Semaphore | None:
+    def connect_gate(self) -> ConnectGate | None:
         """Bounds how many connections of the whole testbed are opened at once."""
         ...
 
@@ -71,7 +70,7 @@ class Admission:
         self._outcomes: dict[str, list[asyncio.Future[None]]] = {}
         self._paid: set[Connection] = set()  # admitted with a login that has not been made yet
         self._refused: set[Connection] = set()  # had its turn, and the device would not have it
-        self._in_gate: dict[Connection, tuple[asyncio.Semaphore, asyncio.TimerHandle]] = {}
+        self._in_gate: dict[Connection, ConnectGate] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -105,7 +104,7 @@ class Admission:
             return not would_share(self.links, connection)
 
         def told() -> None:
-            if needs_login():
+            if self.budget.logs_in(connection):
                 self._paid.add(connection)
             granted()
 
@@ -162,9 +161,9 @@ class Admission:
         loop = asyncio.get_running_loop()
         try:
             if not self.budget.holds(connection):
-                future = loop.create_future()
-                self.claim(connection, lambda: None if future.done() else future.set_result(None))
-                await future
+                granted = loop.create_future()
+                self.claim(connection, functools.partial(_done, granted))
+                await granted
             if connection in self._paid:
                 await self._pass_gate(connection)
         except BaseException:
@@ -186,7 +185,7 @@ class Admission:
             holder=connection,
             group=connection.alias,
             login=lambda: True,
-            granted=lambda: None if future.done() else future.set_result(None),
+            granted=functools.partial(_done, future),
         )
         self.budget.ask_login(claim, self._now())
         self._watch()
@@ -195,17 +194,13 @@ class Admission:
 
     async def _pass_gate(self, connection: Connection) -> None:
         if (gate := self._needs.connect_gate) is not None and connection not in self._in_gate:
-            await gate.acquire()
-            # what takes longer is waiting for its device, not working: it must not keep others out
-            timer = asyncio.get_running_loop().call_later(GATE_HOLD, self.opened, connection)
-            self._in_gate[connection] = gate, timer
+            await gate.enter(connection)
+            self._in_gate[connection] = gate
 
     def opened(self, connection: Connection) -> None:
         """The work of its opening is done."""
-        if (entry := self._in_gate.pop(connection, None)) is not None:
-            gate, timer = entry
-            timer.cancel()
-            gate.release()
+        if (gate := self._in_gate.pop(connection, None)) is not None:
+            gate.leave(connection)
 
     def admitted(self, connection: Connection) -> bool:
         """Whether it waits for the device itself; else it waits for a place, or for one more login."""
@@ -361,6 +356,8 @@ class Admission:
 
     def _watch(self) -> None:
         """Come back when time alone changes what the budget may grant."""
+        if self._timer is None and not self.budget.waiting:
+            return
         loop = asyncio.get_running_loop()
         at = self.budget.next_change(loop.time()) if self.budget.waiting else None
         if self._timer is not None:

@@ -95,6 +95,10 @@ class Budget:
     def waits(self, holder: Any) -> bool:
         return holder in self._waiters or holder in self._only_login
 
+    def logs_in(self, holder: Any) -> bool:
+        """Whether its place came with a login."""
+        return (place := self._places.get(holder)) is not None and place.login_at is not None
+
     def limit(self, now: float) -> int | None:
         """Sessions at once, as configured or as learned, whichever is less."""
         configured, learned = self._limits.max_sessions, self._lesson.limit(now)

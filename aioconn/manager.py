@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from aioconn.admission import Admission
 from aioconn.breaker import Breaker
+from aioconn.connect_gate import ConnectGate
 from aioconn.connection import BaseConnection, State
 from aioconn.credentials import Credentials
 from aioconn.declaration import Loader
@@ -71,7 +72,7 @@ class Target(Protocol):
         ...
 
     @property
-    def connect_gate(self) -> asyncio.Semaphore | None:
+    def connect_gate(self) -> ConnectGate | None:
         """Bounds how many connections of the whole testbed are opened at once."""
         ...
 
@@ -567,7 +568,7 @@ class ConnectionManager:
                 pool.path_changed()
 
     @property
-    def connect_gate(self) -> asyncio.Semaphore | None:
+    def connect_gate(self) -> ConnectGate | None:
         return self.device.connect_gate
 
     def exclusive(self, *, timeout: float = COMMAND_TIMEOUT) -> ExclusiveWork:

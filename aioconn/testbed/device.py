@@ -3,13 +3,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import weakref
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast, overload
 from urllib.parse import unquote, urlsplit
 
+from aioconn.connect_gate import ConnectGate
 from aioconn.credentials import Credentials
 from aioconn.declaration import Loader
 from aioconn.defaults import DEFAULT_ALIAS, Defaults
@@ -169,7 +169,7 @@ class Device:
         return self._spec.os or None
 
     @property
-    def connect_gate(self) -> asyncio.Semaphore | None:
+    def connect_gate(self) -> ConnectGate | None:
         testbed = self.testbed
         return testbed.connect_gate if testbed is not None else None
 

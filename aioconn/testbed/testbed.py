@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from aioconn.collector import crowded, paused
+from aioconn.connect_gate import ConnectGate
 from aioconn.declaration import Loader
 from aioconn.errors import Problem, UnknownDevice, nearest
 from aioconn.events import Listeners
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from aioconn.workers.crew import Workers
 
 # Key exchanges are CPU work: a thousand at once take three times as long as in groups of about fifty.
-CONNECTS_AT_ONCE = 48
 
 
 class _Devices(dict[str, Device]):
@@ -58,7 +58,7 @@ class Testbed:
         self._spec = spec
         self._listeners = Listeners()
         self._named_wrappers = tuple(map(Loader, spec.wrappers))
-        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+        self._gates: WeakKeyDictionary[asyncio.AbstractEventLoop, ConnectGate] = WeakKeyDictionary()
         self._devices = _Devices(
             {name: Device.from_spec(device, self, loop=loop) for name, device in spec.devices.items()}
         )
@@ -122,11 +122,11 @@ class Testbed:
         return Wrapping(wrapper, places)
 
     @property
-    def connect_gate(self) -> asyncio.Semaphore:
+    def connect_gate(self) -> ConnectGate:
         """Bounds the key exchanges under way, per loop."""
         loop = asyncio.get_running_loop()
         if (gate := self._gates.get(loop)) is None:
-            gate = self._gates.setdefault(loop, asyncio.Semaphore(CONNECTS_AT_ONCE))
+            gate = self._gates.setdefault(loop, ConnectGate(loop))
         return gate
 
     def __getitem__(self, name: str) -> Device:
