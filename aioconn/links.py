@@ -78,6 +78,11 @@ class Links:
 
     # ------------------------------------------------------------------ what there is
 
+    @property
+    def none(self) -> bool:
+        """Whether no link stands, or is being made."""
+        return not (self._links or self._attempts)
+
     def has_room(self, key: Hashable) -> bool:
         """Whether a stream would find its place on a link that stands or is being made."""
         limit, now = self._limit(key), self._clock()

@@ -23,6 +23,9 @@ class LinkKey:
     path: str
     parts: tuple[Hashable, ...] = field(repr=False)
 
+    def __hash__(self) -> int:
+        return hash(self.path)  # few keys have one path in common
+
     def __str__(self) -> str:
         return self.path
 
@@ -55,6 +58,8 @@ def link_key(connection: BaseConnection[Any]) -> LinkKey | None:
 def would_share(links: Links, connection: BaseConnection[Any]) -> bool:
     """Whether this connection's session would find its place on a link that stands or is being made, without a login
     of its own."""
+    if links.none:  # as for nearly every device of a fan-out
+        return False
     key = link_key(connection)
     return key is not None and links.has_room(key)
 
