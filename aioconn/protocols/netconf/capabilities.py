@@ -56,3 +56,6 @@ class Capabilities:
     def parameters(self, name: str) -> Mapping[str, str]:
         """What stands behind the question mark; empty if there is nothing, or no such capability."""
         return dict(parse_qsl(self._known.get(name, "").replace("&amp;", "&")))
+
+
+NONE = Capabilities()

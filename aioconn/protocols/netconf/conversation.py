@@ -22,7 +22,7 @@ from aioconn.errors import (
 )
 from aioconn.protocols.netconf import messages, tls, xml
 from aioconn.protocols.netconf.call import Call, Events
-from aioconn.protocols.netconf.capabilities import Capabilities
+from aioconn.protocols.netconf.capabilities import NONE, Capabilities
 from aioconn.protocols.netconf.operations import Operations
 from aioconn.protocols.netconf.options import NetconfOptions
 from aioconn.protocols.netconf.session import Session
@@ -65,7 +65,7 @@ class Conversation(BaseConnection[NetconfOptions]):
     def server_capabilities(self) -> Capabilities:
         """What the device announces; `":candidate" in connection.server_capabilities`. Empty while there is no
         session."""
-        return self._session.capabilities if self._session is not None else Capabilities()
+        return self._session.capabilities if self._session is not None else NONE
 
     # ------------------------------------------------------------------ how calls are made
 
@@ -264,7 +264,7 @@ class Conversation(BaseConnection[NetconfOptions]):
     def _hello_pause(self, capabilities: Capabilities) -> float:
         if self.options.hello_pause is not None:
             return self.options.hello_pause
-        return YUMA_PAUSE if any(uri.startswith(YUMA) for uri in capabilities) else 0.0
+        return _usual_pause(capabilities)
 
     async def _close(self) -> None:
         if self._session is not None:
@@ -358,3 +358,9 @@ class Conversation(BaseConnection[NetconfOptions]):
 
     def _seen(self) -> str | None:
         return (self._session.seen() or None) if self._session is not None else None
+
+
+@functools.lru_cache(maxsize=16)
+def _usual_pause(capabilities: Capabilities) -> float:
+    """What servers that announce this need, in seconds; devices of a kind share their capabilities."""
+    return YUMA_PAUSE if any(uri.startswith(YUMA) for uri in capabilities) else 0.0

@@ -27,6 +27,8 @@ _HEAD = re.compile(
     re.DOTALL,
 )
 _MESSAGE_ID = re.compile(rb"(?:^|\s)message-id\s*=\s*(?:\"([^\"]*)\"|'([^']*)')")
+_NUMBER = re.compile(rb"<session-id>([0-9]{1,10})</session-id>")
+_FAMILIAR = 128 * 1024  # bytes of a hello that is worth being remembered
 _FIELDS = ("error-type", "error-tag", "error-severity", "error-app-tag", "error-path", "error-message")
 
 
@@ -82,6 +84,8 @@ def read(document: bytes) -> Message:
     document = document.strip(b" \t\r\n")
     if (reply := _plain_reply(document)) is not None:
         return reply
+    if document.endswith(b"hello>") and (hello := _familiar_hello(document)) is not None:
+        return hello
     try:
         root = xml.parse(document)
     except xml.BadXml as error:
@@ -109,17 +113,48 @@ def _plain_reply(document: bytes) -> RpcReply | None:
     return RpcReply(message_id=content.message_id, document=document, root=root, text=text, fresh=[root])
 
 
+def _familiar_hello(document: bytes) -> Hello | None:
+    """A hello as others have said it before, but for its number: so do all devices of a kind. What they announce, often
+    hundreds of capabilities, is read and kept once."""
+    found = _NUMBER.search(document) if len(document) <= _FAMILIAR else None
+    if found is None:
+        return None
+    capabilities = _announced(document[: found.start(1)], document[found.end(1) :])
+    return None if capabilities is None else _numbered(found[1].decode(), capabilities)
+
+
+@functools.lru_cache(maxsize=16)
+def _announced(before: bytes, after: bytes) -> Capabilities | None:
+    """What a hello announces that has its number between these; None if they are none, or unusual."""
+    try:
+        root = xml.parse(before + b"0" + after)
+    except xml.BadXml:
+        return None
+    number, uris = _said(root)
+    return Capabilities(uris) if number == "0" and xml.is_base(root, "hello") else None
+
+
 def _hello(root: xml.Element) -> Hello:
+    number, uris = _said(root)
+    return _numbered(number, Capabilities(uris))
+
+
+def _said(root: xml.Element) -> tuple[str, list[str]]:
+    """The number and the URIs of a hello."""
     uris: list[str] = []
-    session_id = ""
+    number = ""
     for child in xml.children(root):
         if xml.local_name(child) == "capabilities":
             uris += [(one.text or "").strip() for one in xml.children(child)]
         elif xml.local_name(child) == "session-id":
-            session_id = (child.text or "").strip()
-    if not (session_id.isascii() and session_id.isdigit() and 0 < int(session_id[:11]) < 2**32):
-        raise BadMessage(f"a hello with the session-id {session_id[:40]!r}")
-    return Hello(session_id=int(session_id), capabilities=Capabilities(uri for uri in uris if uri))
+            number = (child.text or "").strip()
+    return number, [uri for uri in uris if uri]
+
+
+def _numbered(number: str, capabilities: Capabilities) -> Hello:
+    if not (number.isascii() and number.isdigit() and 0 < int(number[:11]) < 2**32):
+        raise BadMessage(f"a hello with the session-id {number[:40]!r}")
+    return Hello(session_id=int(number), capabilities=capabilities)
 
 
 def _notification(root: xml.Element) -> Notification:

@@ -18,7 +18,7 @@ from typing import Final
 from aioconn.errors import AioconnError, BadReply, SessionBroken, SessionClosed, Where
 from aioconn.protocols.netconf import messages
 from aioconn.protocols.netconf.call import Call, Events, Pieces
-from aioconn.protocols.netconf.capabilities import BASE_1_0, BASE_1_1, Capabilities
+from aioconn.protocols.netconf.capabilities import BASE_1_0, BASE_1_1, NONE, Capabilities
 from aioconn.protocols.netconf.framing import END, BadFraming, Decoder, encode
 from aioconn.protocols.netconf.messages import Head, Hello, RpcReply
 from aioconn.protocols.netconf.operations import Operations
@@ -56,7 +56,7 @@ class Session:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._where = where
-        self._versions = tuple(_VERSIONS[version] for version in versions)
+        self._versions = tuple(map(_VERSIONS.__getitem__, versions))
         self._max_reply = max_reply
         self._on_lost = on_lost
         self._stream: Stream | None = None
@@ -77,7 +77,7 @@ class Session:
         self.greeting: asyncio.Future[Hello] = self._loop.create_future()
         self.heard_at = self._loop.time()
         self.session_id = 0
-        self.operations = Operations(Capabilities(), where)
+        self.operations = Operations(NONE, where)
         self.events: Events | None = None  # of the subscription, if there is one
 
     @property
@@ -352,10 +352,12 @@ class Session:
         self._abandoned.update(self._calls)
         self._calls.clear()
         self._leaving = True
-        call = self.send("<close-session/>")
+        pieces = self.send("<close-session/>", streamed=True).pieces
         self._flush()
-        with contextlib.suppress(AioconnError):  # whatever it says, it is over
-            await call.answer
+        assert pieces is not None
+        pieces.leave()  # whatever it says, it is over: only its end is waited for
+        with contextlib.suppress(AioconnError):
+            await pieces.take()
         self._stream = None  # so that it is not aborted
         self.end(closed=True)
         await stream.close()

@@ -65,6 +65,27 @@ def test_a_hello_without_a_number() -> None:
         messages.read(hello("<capabilities/>"))
 
 
+def test_devices_of_a_kind_share_what_they_announce() -> None:
+    said = "<capabilities><capability>urn:a</capability></capabilities><session-id>{}</session-id>"
+    one, two = (messages.read(hello(said.format(number))) for number in (7, 80))
+    other = messages.read(hello(said.format(7).replace("urn:a", "urn:b")))
+    assert isinstance(one, Hello)
+    assert isinstance(two, Hello)
+    assert isinstance(other, Hello)
+    assert (one.session_id, two.session_id, other.session_id) == (7, 80, 7)
+    assert one.capabilities is two.capabilities
+    assert list(other.capabilities) == ["urn:b"]
+    commented = "<!-- <session-id>5</session-id> --><capabilities/><session-id>6</session-id>"
+    found = messages.read(hello(commented))
+    assert isinstance(found, Hello)
+    assert found.session_id == 6
+    for wrong in (said.format(7) + "<a>", "<capabilities/><x><session-id>7</session-id></x>"):
+        with pytest.raises(BadMessage):
+            messages.read(hello(wrong))
+    with pytest.raises(BadMessage, match="kind"):
+        messages.read(hello(said.format(7)).replace(BASE.encode(), b"urn:x"))
+
+
 def test_our_hello_is_one() -> None:
     root = etree.fromstring(messages.hello((BASE_1_0, "urn:a?b&c")))
     assert [element.text for element in root.iter(f"{{{BASE}}}capability")] == [BASE_1_0, "urn:a?b&c"]

@@ -515,6 +515,32 @@ async def test_a_goodbye(talk: Talk) -> None:
         talk.session.send("<get/>")
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        reply("2", "<ok"),
+        reply("2", f"<data>{'x' * 200_000}</data>"),
+        reply("2", "<rpc-error/>"),
+        f'<rpc-reply xmlns="{BASE}"><rpc-error/></rpc-reply>',
+        "no XML",
+    ],
+)
+async def test_whatever_is_said_to_a_goodbye_it_is_over(talk: Talk, said: str) -> None:
+    call = talk.session.send("<get/>")
+    goodbye = asyncio.ensure_future(talk.session.say_goodbye())
+    await asyncio.sleep(0)
+    talk.answer(call, "<data/>")  # on its way before, and for nobody any more
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not goodbye.done()
+    talk.say(said)
+    async with asyncio.timeout(5):
+        await goodbye
+    assert talk.stream.ended
+    assert talk.session.over
+    assert not talk.lost
+
+
 async def test_an_end_from_our_side(talk: Talk) -> None:
     call = talk.session.send("<get/>")
     talk.session.end(closed=True)
