@@ -70,9 +70,10 @@ class Shell:
         self._talk: Talk | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0  # when it goes off: at `_quiet_at`, or before that, to be set again
+        self._timer_at = 0.0  # when it goes off: at the earlier of these two, or before that, to be set again
         self._quiet_at: float | None = None  # when the talk is told that nothing more has come
-        self._watch: asyncio.TimerHandle | None = None
+        self._look_at: float | None = None  # when it is looked whether anything has come of an answer
+        self._looked: tuple[Talk | None, int] = (None, 0)  # at which one the last time, and what had come of it
         self._stray = bytearray()
         self._lost = False
         self._lost_by: Exception | None = None
@@ -104,7 +105,6 @@ class Shell:
         self._lost_by = error
         self._tell_arrival()
         self._stop_timer()
-        self._stop_watching()
         if (waiter := self._waiter) is not None and not waiter.done():
             waiter.set_exception(self._broken())
         self._on_lost(error)
@@ -121,37 +121,34 @@ class Shell:
             self._quiet_at = None
 
     def _start_timer(self, delay: float) -> None:
-        """One timer for many silences, as most of them are broken soon: to make and to cancel one takes 3 us."""
-        when = self._quiet_at = self._loop.time() + delay
+        self._quiet_at = self._loop.time() + delay
+        self._wake_at(self._quiet_at)
+
+    def _wake_at(self, when: float) -> None:
+        """One timer for all, as most silences are broken soon: to make and to cancel one takes 3 us."""
         if self._timer is not None:
             if self._timer_at <= when:
                 return
             self._timer.cancel()
-        self._set_timer(when)
-
-    def _set_timer(self, when: float) -> None:
         self._timer_at = when
-        self._timer = self._loop.call_at(when, self._on_quiet)
+        self._timer = self._loop.call_at(when, self._on_timer)
 
     def _stop_timer(self) -> None:
-        self._quiet_at = None
+        self._quiet_at = self._look_at = None
+        self._looked = (None, 0)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _stop_watching(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
-
-    def _on_quiet(self) -> None:
-        self._timer = None
-        if (when := self._quiet_at) is None or (talk := self._talk) is None:
-            return
-        if self._timer_at < when:
-            self._set_timer(when)
-        else:
+    def _on_timer(self) -> None:
+        self._timer, now = None, self._timer_at
+        if (when := self._quiet_at) is not None and when <= now and (talk := self._talk) is not None:
             self._after(talk, talk.quiet())
+        if (when := self._look_at) is not None and when <= now:
+            self._look_for_stall()
+        for when in (self._quiet_at, self._look_at):
+            if when is not None:
+                self._wake_at(when)
 
     # ------------------------------------------------------------------ talking
 
@@ -171,7 +168,7 @@ class Shell:
             self.flush_stray()
         waiter = self._waiter = self._loop.create_future()
         self._talk = talk
-        if self._watch is None:
+        if self._look_at is None:
             self._look_for_stall()
         try:
             if opening:
@@ -200,19 +197,22 @@ class Shell:
         """Start `talk` without waiting; `more` and `end` go with it."""
         self.flush_stray()
         self._talk = talk
-        if self._watch is None:
+        if self._look_at is None:
             self._look_for_stall()
         self._send(opening)
 
-    def _look_for_stall(self, before: Talk | None = None, received: int = 0) -> None:
-        """Look now and then whether anything has come. One timer for many talks, none for each piece of data."""
-        self._watch = None
+    def _look_for_stall(self) -> None:
+        """Look now and then whether anything has come: once for many talks, not for each piece of data."""
         talk = self._talk
         if not isinstance(talk, Exchange):
+            self._look_at, self._looked = None, (None, 0)
             return  # the next talk begins it anew
+        before, received = self._looked
         if talk is before and talk.received == received and talk.done is None:
             self._after(talk, talk.stalled())
-        self._watch = self._loop.call_later(STALLED_AFTER, self._look_for_stall, talk, talk.received)
+        self._looked = (talk, talk.received)
+        self._look_at = self._loop.time() + STALLED_AFTER
+        self._wake_at(self._look_at)
 
     def _send(self, opening: bytes) -> None:
         self.in_step = self.proven = False
@@ -359,7 +359,7 @@ class Shell:
             for line in self.platform.on_close:
                 stream.write(line.encode() + self.newline)
         self._fail_waiter()
-        self._stop_watching()
+        self._stop_timer()
         await stream.close()
 
     def abort(self) -> None:
@@ -367,7 +367,6 @@ class Shell:
         stream, self._stream = self._stream, None
         self._fail_waiter()
         self._stop_timer()
-        self._stop_watching()
         if stream is not None:
             stream.abort()
 
