@@ -135,7 +135,7 @@ class Profile:
             options.preferred_auth = ["publickey", "keyboard-interactive", "password"]
         # Key pairs remember which signature the last server took: each connection needs its own.
         keys = list(self.keys) if "publickey" in self.options.auth_methods else []
-        options.client_keys = list(asyncssh.load_keypairs(keys))
+        options.client_keys = list(asyncssh.load_keypairs(keys)) if keys else []
         options.agent_path = self.agent
         algorithms = list(self.host_key_algorithms)
         expected = [entry.key for entry in (*known.trusted, *known.elsewhere)]
@@ -167,8 +167,9 @@ async def prepare(
     options = options.public
     keys = (*options.private_key, *((credential.key,) if credential.key else ()))
     certificate = options.certificate or credential.certificate
-    home_config = os.path.expanduser("~/.ssh/config")  # noqa: ASYNC240 - no file is touched by that
-    config = home_config if options.ssh_config is True else options.ssh_config or None
+    config = options.ssh_config or None
+    if config is True:
+        config = os.path.expanduser("~/.ssh/config")  # noqa: ASYNC240 - no file is touched by that
     agent = os.environ.get("SSH_AUTH_SOCK") if options.agent else None
     if options.agent and not agent:
         raise MissingValue(

@@ -5,7 +5,7 @@ way."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 from typing import Any
 
 import asyncssh
@@ -14,6 +14,8 @@ from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.transport.base import Receiver, Stream
 from aioconn.transport.outbox import Outbox
 from aioconn.transport.ssh_errors import broken
+
+_LOG = logging.getLogger("asyncssh")
 
 Channel = asyncssh.SSHClientChannel[bytes] | asyncssh.SSHTCPChannel[bytes]
 
@@ -28,11 +30,13 @@ class ChannelStream(Stream):
         self._path = path
         self._channel: Channel | None = None
         self._closing = False
+        self._closers: tuple[asyncio.Future[None], ...] = ()
 
     # asyncssh's session
 
     def connection_made(self, chan: Any) -> None:
         self._channel = chan
+        chan.log_received_packet = self._log  # its own makes each message ready before it asks who wants it
         if self._receiver is None:
             chan.abort()  # discarded while it was being opened
 
@@ -49,9 +53,17 @@ class ChannelStream(Stream):
     def connection_lost(self, exc: Exception | None) -> None:
         self._end(exc)
 
+    def _log(self, pkttype: int, pktid: int | None, packet: Any, note: str = "") -> None:
+        channel: Any = self._channel
+        if channel is not None and _LOG.isEnabledFor(logging.DEBUG):
+            type(channel).log_received_packet(channel, pkttype, pktid, packet, note)
+
     def _end(self, error: Exception | None) -> None:
         receiver, self._receiver = self._receiver, None
         self._channel = None
+        for closer in self._closers:
+            if not closer.done():
+                closer.set_result(None)
         if receiver is not None:
             receiver.connection_lost(
                 None if self._closing else broken(error, device=self._device, path=self._path)
@@ -87,11 +99,14 @@ class ChannelStream(Stream):
             return
         self._closing = True
         channel.close()
+        loop = asyncio.get_running_loop()
+        closer = loop.create_future()
+        self._closers += (closer,)
+        timer = loop.call_later(CLOSE_TIMEOUT, self.abort)  # which ends it as well
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT):
-                    await channel.wait_closed()
+            await closer
         finally:
+            timer.cancel()
             self.abort()
 
     def abort(self) -> None:

@@ -49,6 +49,7 @@ async def test_only_a_cipher_that_needs_it_gets_empty_packets_in_between(
     await link.close()
     ours = [line for line in traced.messages if line.startswith("[r1 cli")]
     assert any("Sent MSG_CHANNEL_DATA" in line and "chan=0" in line for line in ours)
+    assert any("Received MSG_CHANNEL_DATA" in line and "chan=0" in line for line in ours)
     assert any("Received MSG_NEWKEYS" in line for line in ours)
     assert any("Sent MSG_IGNORE" in line for line in ours) == pads
 
