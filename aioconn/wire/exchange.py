@@ -362,7 +362,8 @@ class Exchange:
         self._settle_at = len(buffer) + BLOCK
         if self.streaming or self._doubt is not None or self._pagers or not self._has_echo():
             return
-        end = buffer.rfind(b"\n", 0, len(buffer) - _UNSETTLED) + 1
+        # whole blocks: pieces of one size leave no gaps in the memory between them
+        end = buffer.rfind(b"\n", 0, (len(buffer) - _UNSETTLED) // BLOCK * BLOCK) + 1
         settled = self._settled
         if settled is None:
             begin = without_head(buffer, self._echo_end or 0, end)
@@ -374,7 +375,7 @@ class Exchange:
             end -= begin
         taken = settled.take(buffer, end)
         self._shift(taken)
-        self._settle_at = len(buffer) + BLOCK if taken == end else sys.maxsize
+        self._settle_at = max(_UNSETTLED + BLOCK, len(buffer) + BLOCK // 2) if taken == end else sys.maxsize
 
     def _unsettle(self, settled: Settled) -> None:
         """Put back what has been made ready."""
