@@ -153,8 +153,9 @@ class Admission:
 
     def _reconsider(self) -> None:
         """A link came up, or went: those who wait may need no login now."""
-        self.budget.reconsider(self._now())
-        self._watch()
+        if self.budget.waiting:
+            self.budget.reconsider(self._now())
+            self._watch()
 
     async def admit(self, connection: Connection) -> None:
         """Wait until the device can bear one more session; no deadline here. A cancel leaves nothing taken."""

@@ -72,7 +72,7 @@ class Links:
         self._links: list[SharedLink] = []
         self._attempts: list[_Attempt] = []
         self._learned: dict[Hashable, Capacity] = {}
-        self._ending: dict[asyncio.Task[None], Link] = {}
+        self._ending: dict[asyncio.Future[None], Link] = {}
         self._generation = 0  # counts the calls of `close` and `abort`
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -140,10 +140,14 @@ class Links:
             young = shared is None
             if shared is None and (shared := await self._join(key, make_link, progress, admit)) is None:
                 continue
-            patience = asyncio.timeout(None if young else self._patience)
+            link: Any = shared.link  # of the kind that is made here: links of a key are alike
+            patience: asyncio.Timeout | None = None
             try:
-                async with patience:
-                    stream = await open_stream(shared.link)  # type: ignore[arg-type]  # links of a key are alike
+                if young:
+                    stream = await open_stream(link)
+                else:
+                    async with asyncio.timeout(self._patience) as patience:
+                        stream = await open_stream(link)
             except ShellRefused:
                 shared.refused = True
                 self._not_opened(shared)
@@ -154,7 +158,8 @@ class Links:
                     raise
                 refused = True
             except (SessionBroken, TimeoutError) as error:
-                dead = not isinstance(error, TimeoutError) or patience.expired()
+                late = patience is not None and patience.expired()
+                dead = late or not isinstance(error, TimeoutError)
                 shared.retiring = shared.retiring or dead
                 self._not_opened(shared, politely=not young)
                 if generation == self._generation and (young or not dead):
@@ -288,21 +293,24 @@ class Links:
         shared.opening -= 1
         self._review(shared, politely=politely)
 
-    def _left(self, shared: SharedLink, politely: bool) -> asyncio.Task[None] | None:
-        """A stream has ended. The task that closes its link, if that ends as well."""
+    def _left(self, shared: SharedLink, politely: bool) -> Awaitable[None] | None:
+        """A stream has ended. What is to be awaited if its link ends as well, and says goodbye."""
         shared.streams -= 1
-        self._review(shared, politely=politely)
-        return shared.closing
+        return self._review(shared, politely=politely, here=True)
 
-    def _review(self, shared: SharedLink, *, politely: bool = True) -> None:
+    def _review(
+        self, shared: SharedLink, *, politely: bool = True, here: bool = False
+    ) -> Awaitable[None] | None:
+        closing: Awaitable[None] | None = None
         if not shared.opening:
             if shared.refused:
                 self._learn(shared)
             if not shared.streams:
                 if not shared.proof.done():
                     shared.proof.set_result(False)
-                self._end(shared, politely=politely)
+                closing = self._end(shared, politely=politely, here=here)
         self._changed()
+        return closing
 
     def _learn(self, shared: SharedLink) -> None:
         """It refused one stream more than it carries. Other links may be known to carry more: then this one alone is
@@ -328,19 +336,37 @@ class Links:
         if shared in self._links:
             self._links.remove(shared)
 
-    def _end(self, shared: SharedLink, *, politely: bool) -> None:
+    def _end(self, shared: SharedLink, *, politely: bool, here: bool = False) -> Awaitable[None] | None:
+        """Close it, in a task; `here`: what is returned does it, and is awaited in any case."""
         self._forget(shared)
         if not politely:
             shared.link.abort()
         elif shared.closing is None and not shared.link.closed:
-            task = shared.closing = asyncio.get_running_loop().create_task(_close(shared.link))
-            self._ending[task] = shared.link
-            task.add_done_callback(self._has_ended)
+            loop = asyncio.get_running_loop()
+            closing: asyncio.Future[None]
+            if here:
+                closing = loop.create_future()
+            else:
+                closing = loop.create_task(_close(shared.link))
+                closing.add_done_callback(self._has_ended)
+            shared.closing = closing
+            self._ending[closing] = shared.link
+            return self._close_here(shared.link, closing) if here else None
+        return None
 
-    def _has_ended(self, task: asyncio.Task[None]) -> None:
-        self._ending.pop(task, None)
-        if not task.cancelled():
-            task.exception()  # a goodbye is a courtesy; the link is gone in any case
+    async def _close_here(self, link: Link, closing: asyncio.Future[None]) -> None:
+        try:
+            await _close(link)
+        except Exception:  # noqa: S110  a goodbye is a courtesy; the link is gone in any case
+            pass
+        finally:
+            self._ending.pop(closing, None)
+            closing.set_result(None)
+
+    def _has_ended(self, closing: asyncio.Future[None]) -> None:
+        self._ending.pop(closing, None)
+        if not closing.cancelled():
+            closing.exception()  # nobody needs to hear of it
 
     def _changed(self) -> None:
         if self._on_room is not None:
@@ -356,8 +382,8 @@ class Links:
             self._end(shared, politely=True)
         ending = dict(self._ending)
         try:
-            if tasks := {*tasks, *ending}:
-                await asyncio.wait(tasks, timeout=2 * CLOSE_TIMEOUT)
+            if awaited := {*tasks, *ending}:
+                await asyncio.wait(awaited, timeout=2 * CLOSE_TIMEOUT)
         finally:
             for task, link in ending.items():
                 if not task.done():

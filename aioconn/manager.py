@@ -405,6 +405,8 @@ class ConnectionManager:
 
     def _home(self) -> asyncio.AbstractEventLoop:
         """The loop to carry a call to; claimed by the first one. Raises LoopMismatch if it does not run."""
+        if (here := self._residence.here) is not None:
+            return here
         return self._residence.claim(vacant=self._vacant(), neighbour=self._neighbour())
 
     async def _carry(self, home: asyncio.AbstractEventLoop, call: Callable[[], Coroutine[Any, Any, T]]) -> T:

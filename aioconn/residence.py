@@ -61,6 +61,13 @@ class Residence:
         self._lock = Lock()  # around each change of the three
 
     @property
+    def here(self) -> asyncio.AbstractEventLoop | None:
+        """The running loop, if the device lives there and would settle there again."""
+        loop = asyncio.get_running_loop()
+        callers = self.kind == "caller" and not self._with_neighbour and lodging.get() is None
+        return loop if callers and self.loop is loop else None
+
+    @property
     def leased(self) -> asyncio.AbstractEventLoop | None:
         """The home loop, if it runs and is kept running for this device."""
         loop = self.loop

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,7 +57,7 @@ class SharedLink:
         self.refused = False  # one was; what the link does carry shows when none is being opened any more
         self.full: Capacity | None = None
         self.retiring = False  # takes no more
-        self.closing: asyncio.Task[None] | None = None
+        self.closing: asyncio.Future[None] | None = None  # done when it has closed
         # whether this link carries anything at all; known when its first stream stands, or the last was refused
         self.proof: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
 
@@ -73,8 +73,8 @@ class SharedLink:
         return self.used < limit
 
 
-Leave = Callable[[SharedLink, bool], "asyncio.Task[None] | None"]
-"""Gives a place back, politely or not; returns the task that closes the link, if it is being closed."""
+Leave = Callable[[SharedLink, bool], Awaitable[None] | None]
+"""Gives a place back, politely or not; returns what closes the link, if it is to be closed."""
 
 
 class SharedStream(Stream):
@@ -87,7 +87,7 @@ class SharedStream(Stream):
         self._young = young  # the link was made for it
         self._give_back = leave
         self._left = False
-        self._closing: asyncio.Task[None] | None = None
+        self._closing: asyncio.Future[None] | None = None  # what its end brought about for the link
         self.write = stream.write  # type: ignore[method-assign]  # one call less per command
 
     @property
@@ -108,9 +108,8 @@ class SharedStream(Stream):
         """End the stream, and the link if nothing else is on it."""
         try:
             await self._stream.close()
-            self._leave(politely=True)
-            if self._closing is not None and not self._closing.done():
-                await asyncio.wait({self._closing})
+            if (closing := self._leave(politely=True)) is not None:
+                await closing
         except BaseException:
             self.abort()
             raise
@@ -133,7 +132,10 @@ class SharedStream(Stream):
         self.abort()
         return others or not self._young
 
-    def _leave(self, *, politely: bool) -> None:
-        if not self._left:
-            self._left = True
-            self._closing = self._give_back(self._shared, politely)
+    def _leave(self, *, politely: bool) -> Awaitable[None] | None:
+        if self._left:
+            return None
+        self._left = True
+        closing = self._give_back(self._shared, politely)
+        self._closing = self._shared.closing
+        return closing
