@@ -58,6 +58,16 @@ class Goal:
     def at_least(self) -> bool:
         return self.higher or self.against not in ("", "floor", "sizes")
 
+    @property
+    def compares(self) -> bool:
+        """Whether it is about a ratio that measurements side by side make steadier."""
+        return self.against in ("floor", "sizes")
+
+    def is_about(self, client: str, case: str, *, floor: bool) -> bool:
+        """`floor` tells that the others are compared to `client`."""
+        ours = not floor and client.startswith(OURS) and not client.endswith(_SEVERAL)
+        return (client == self.client if self.client else ours) and bool(re.search(self.cases, case))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
@@ -98,8 +108,7 @@ def judge(goal: Goal, results: Sequence[Found], ratios: Sequence[dict[str, float
     """The verdict on one workload's results; `ratios` are those to the floor, result by result."""
     values: list[tuple[float, str]] = []
     for one, ratio in zip(results, ratios, strict=True):
-        about = one.client == goal.client if goal.client else _is_ours(one)
-        if not about or not re.search(goal.cases, one.case):
+        if not goal.is_about(one.client, one.case, floor=one.floor):
             continue
         if one.error is not None:
             return Verdict(goal=goal, case=one.case, error=one.error)
@@ -123,10 +132,6 @@ def judge(goal: Goal, results: Sequence[Found], ratios: Sequence[dict[str, float
 def _multiple(goal: Goal, value: float, same: Sequence[Found]) -> float | None:
     other = next((one.medians.get(goal.key) for one in same if one.client == goal.multiple_of), None)
     return value / other if other else None
-
-
-def _is_ours(one: Found) -> bool:
-    return not one.floor and one.client.startswith(OURS) and not one.client.endswith(_SEVERAL)
 
 
 def _times_better(goal: Goal, value: float, same: Sequence[Found]) -> float | None:

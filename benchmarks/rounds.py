@@ -26,6 +26,9 @@ from benchmarks.workloads.base import Case, Metrics, Workload
 
 SLOW = 5.0
 """Seconds; a measurement that takes longer is not repeated."""
+COMPARED = 5
+"""Rounds of those whom a goal compares, where there are several and it does not take long."""
+_LONG = 10.0  # seconds that these may take beyond the others
 
 
 class NotDone(RuntimeError):
@@ -97,7 +100,26 @@ class Rounds:
 
     def count(self, workload: Workload[Any], case: Case) -> int:
         """How many measurements it is, if none is slow or fails."""
-        return len(self.able(workload, case)) * min(self.repeats, workload.repeats)
+        further = len(self.further(workload)) * len(self.compared(workload, case))
+        return len(self.able(workload, case)) * min(self.repeats, workload.repeats) + further
+
+    def further(self, workload: Workload[Any]) -> range:
+        """The numbers of the rounds that those have whom a goal compares, beyond those of all clients."""
+        rounds = min(self.repeats, workload.repeats)
+        return range(rounds, COMPARED if rounds > 1 else rounds)
+
+    def compared(self, workload: Workload[Any], case: Case) -> list[Client]:
+        """The floor, and whom a goal compares with it in this case, or with other sizes of it; nobody if none does."""
+        goals = [goal for goal in workload.goals if goal.compares]
+        able = self.able(workload, case)
+        floors = [client for client in able if workload.has_floor(client)]
+        about = [
+            client
+            for client in able
+            if client not in floors
+            and any(goal.is_about(client.name, case.title, floor=False) for goal in goals)
+        ]
+        return [*floors, *about] if about else []
 
     def measure(self, workload: Workload[Any], case: Case) -> list[Measured]:
         """Of all clients that are able."""
@@ -112,9 +134,11 @@ class Rounds:
             for client in able
         }
         slow: set[str] = set()
-        for number in range(min(self.repeats, workload.repeats)):
-            turn = number % max(1, len(able))
-            for client in able[turn:] + able[:turn]:
+
+        def measure(clients: list[Client], number: int) -> float:
+            turn = number % max(1, len(clients))
+            begun = time.monotonic()
+            for client in clients[turn:] + clients[:turn]:
                 measured = found[client.name]
                 if measured.error is None and client.name not in slow:
                     started = time.monotonic()
@@ -123,6 +147,19 @@ class Rounds:
                     measured.seconds += took
                     if took > SLOW:
                         slow.add(client.name)
+            return time.monotonic() - begun
+
+        for number in range(min(self.repeats, workload.repeats)):
+            measure(able, number)
+        # The same work may take half as long again a second later, as processors change their pace: the median of
+        # several rounds, in which only those run whom a goal compares, tells more than that of two.
+        compared = self.compared(workload, case)
+        left = _LONG
+        for number in self.further(workload):
+            likely = sum(found[client.name].seconds / max(1, number) for client in compared)
+            if likely > left or any(client.name in slow for client in compared):
+                break
+            left -= measure(compared, number)
         return list(found.values())
 
     def _once(

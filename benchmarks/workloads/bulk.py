@@ -65,7 +65,7 @@ class Bulk(Workload[DeviceClient]):
         Column(key="peak", title="memory MB", digits=0),
         Column(key="share", title="memory ÷ output"),
     )
-    takes = 80.0
+    takes = 135.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

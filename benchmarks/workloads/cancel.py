@@ -51,7 +51,7 @@ class Cancel(Workload[CutClient]):
     )
     repeats = 1
     patience = 120.0
-    takes = 110.0
+    takes = 150.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

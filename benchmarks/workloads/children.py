@@ -45,7 +45,7 @@ class Children(Workload[ChildrenClient]):
         Column(key="rate", title="calls/s", digits=0, ratio="calls"),
         Column(key="cpu", title="CPU µs/call", digits=1, ratio="CPU"),
     )
-    takes = 60.0
+    takes = 75.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -49,7 +49,7 @@ class Desync(Workload[CutClient]):
     )
     repeats = 1
     patience = 400.0
-    takes = 100.0
+    takes = 110.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

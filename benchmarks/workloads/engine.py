@@ -54,7 +54,7 @@ class Engine(Workload[DeviceClient]):
         Column(key="text", title="text ms/MB", digits=3),
         Column(key="share", title="memory ÷ output"),
     )
-    takes = 40.0
+    takes = 25.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

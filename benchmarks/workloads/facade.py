@@ -55,7 +55,7 @@ class Facade(Workload[CallClient]):
         Column(key="p99", title="p99 µs", digits=0),
         Column(key="cpu", title="CPU µs/call", digits=1, ratio="CPU"),
     )
-    takes = 60.0
+    takes = 90.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -36,7 +36,7 @@ class Fairness(Workload[PoolClient]):
         Column(key="p50", title="wait p50 ms", digits=1),
         Column(key="longest", title="longest wait ms", digits=1),
     )
-    takes = 25.0
+    takes = 17.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

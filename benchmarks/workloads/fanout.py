@@ -82,7 +82,7 @@ class FanOut(Workload[DeviceClient]):
         Column(key="peak", title="memory MB", digits=1),
         Column(key="server_cpu", title="servers' CPU s"),
     )
-    takes = 95.0
+    takes = 145.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

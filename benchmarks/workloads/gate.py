@@ -119,7 +119,7 @@ class Gate(Workload[PoolClient]):
         Column(key="starved", title="starved", digits=0),
         Column(key="share", title="max ÷ mean"),
     )
-    takes = 45.0
+    takes = 52.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

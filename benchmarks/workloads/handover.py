@@ -36,7 +36,7 @@ class HandOver(Workload[PoolClient]):
         Column(key="passed", title="passed on %", digits=0),
         Column(key="count", title="n", digits=0),
     )
-    takes = 12.0
+    takes = 6.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -46,7 +46,7 @@ class Imports(Workload[Client]):
         Column(key="modules", title="modules", digits=0),
         Column(key="libraries", title="libraries", digits=0),
     )
-    takes = 25.0
+    takes = 16.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

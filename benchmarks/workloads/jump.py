@@ -43,7 +43,7 @@ class Jump(Workload[DeviceClient]):
         Column(key="jump_links", title="connections to the jump host", digits=0),
         Column(key="server_cpu", title="servers' CPU s"),
     )
-    takes = 6.0
+    takes = 15.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

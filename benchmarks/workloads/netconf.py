@@ -51,7 +51,7 @@ class Netconf(Workload[NetconfClient]):
         Column(key="wall", title="wall s"),
         Column(key="count", title="n", digits=0),
     )
-    takes = 40.0
+    takes = 50.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         def case(title: str, needs: str, devices: int, count: int, callers: int) -> Case:

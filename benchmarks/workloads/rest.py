@@ -42,7 +42,7 @@ class Rest(Workload[RestClient]):
         Column(key="wall", title="wall s"),
         Column(key="count", title="n", digits=0),
     )
-    takes = 30.0
+    takes = 22.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         def case(title: str, needs: str, devices: int, count: int) -> Case:

@@ -48,7 +48,7 @@ class Scaling(Visit):
     )
     repeats = 1
     patience = 150.0
-    takes = 150.0
+    takes = 190.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

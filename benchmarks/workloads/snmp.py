@@ -46,7 +46,7 @@ class Snmp(Workload[SnmpClient]):
         Column(key="cpu", title="CPU µs each", digits=1, ratio="CPU"),
         Column(key="count", title="n", digits=0),
     )
-    takes = 25.0
+    takes = 15.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         found = [

@@ -60,7 +60,7 @@ class Storm(Workload[PoolClient]):
         Column(key="served", title="served", digits=0),
         Column(key="rate", title="calls/s", digits=0),
     )
-    takes = 110.0
+    takes = 90.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

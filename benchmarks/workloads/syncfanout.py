@@ -50,7 +50,7 @@ class SyncFanOut(Workload[ScriptClient]):
         Column(key="peak", title="memory MB", digits=1),
         Column(key="server_cpu", title="servers' CPU s"),
     )
-    takes = 20.0
+    takes = 35.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

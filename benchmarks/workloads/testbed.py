@@ -78,7 +78,7 @@ class Testbed(Workload[FileClient]):
         Column(key="peak", title="memory MiB", digits=0),
         Column(key="megabytes", title="file MB"),
     )
-    takes = 35.0
+    takes = 25.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -52,7 +52,7 @@ class Waiting(Workload[DeviceClient]):
         Column(key="peak", title="memory MB", digits=1),
         Column(key="server_cpu", title="servers' CPU s"),
     )
-    takes = 65.0
+    takes = 95.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [

@@ -28,7 +28,7 @@ class Workers(Workload[DeviceClient]):
         Column(key="files", title="descriptors", digits=0),
         Column(key="open", title="opening ms", digits=1),
     )
-    takes = 35.0
+    takes = 25.0
 
     def cases(self, sizes: Sizes) -> Sequence[Case]:
         return [
