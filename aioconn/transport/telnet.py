@@ -62,9 +62,10 @@ class TelnetStream(Stream):
     def attach(self, lower: Stream) -> None:
         """The stream below is open."""
         self._lower = lower
-        self._answer()
-        self._flush()
-        self._start_timer()
+        if self._telnet.heard:  # before the way was open for our answers
+            self._answer()
+            self._flush()
+            self._start_timer()
 
     # From below
 

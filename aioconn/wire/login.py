@@ -35,6 +35,8 @@ _LINE = 512
 _EMPTY = 3  # passwords of nobody, after which devices ask for another name or hang up
 # "Username:", "r1 login:", "Password for admin:"; more words than that are a banner's
 _PLAIN_WORDS = 3
+# Words in either case, alternatives of them, and the rest of a line: it means the same in a text of small letters.
+_CASELESS = re.compile(r"\(\?i\)((?:[a-z0-9 ,%|?()]|\(\?:|\[\^\\r\\n\]\*)+)")
 
 
 class Refusal(Enum):
@@ -46,6 +48,27 @@ class Refusal(Enum):
     BUSY = "the device accepts no further session"
 
 
+class Words:
+    """Words that are looked for in all that a device says before its first prompt, which may be pages.
+
+    In small letters they are found four to seven times as fast: `re` skips where no alternative can begin only in
+    patterns that heed the case.
+    """
+
+    __slots__ = ("_anyhow", "_small")
+
+    def __init__(self, pattern: str) -> None:
+        self._anyhow = re.compile(pattern)
+        caseless = _CASELESS.fullmatch(pattern)
+        self._small = re.compile(caseless[1]) if caseless is not None else None
+
+    def search(self, text: str) -> re.Match[str] | None:
+        """The first match; its groups may be in small letters."""
+        if self._small is None or not text.isascii():  # where a small letter may be two
+            return self._anyhow.search(text)
+        return self._small.search(text.lower())
+
+
 class _Patterns:
     """What is the same for every device of a platform: compiled once. `re` would look each of them up, for 0.4 us."""
 
@@ -54,9 +77,9 @@ class _Patterns:
     def __init__(self, patterns: LoginPatterns) -> None:
         self.username = re.compile(patterns.username)
         self.password = re.compile(patterns.password)
-        self.failed = re.compile(patterns.failed)
+        self.failed = Words(patterns.failed)
         self.press_return = re.compile(patterns.press_return)
-        self.refused = re.compile(patterns.refused)
+        self.refused = Words(patterns.refused)
         # one whose answer is a secret is not for us
         self.questions = [(re.compile(one.pattern), one) for one in patterns.questions if not one.secret]
 

@@ -49,7 +49,7 @@ class _Patterns:
 
     def __init__(self, platform: Platform) -> None:
         self.modes = list(platform.modes.values())
-        self.marks = [f"mode__{index}" for index in range(len(self.modes))]
+        self._marks = {f"mode__{index}": index for index in range(len(self.modes))}
         self.places: list[list[str]] = []
         branches = []
         for index, mode in enumerate(self.modes):
@@ -70,8 +70,8 @@ class _Patterns:
         self.finals = _finals(self.modes)
 
     def mode_of(self, found: re.Match[str]) -> int:
-        """Which mode's branch matched; groups of the patterns' own may stand inside it."""
-        return next(index for index, mark in enumerate(self.marks) if found[mark] is not None)
+        """Which mode's branch matched: its group closes last, around those that the pattern has of its own."""
+        return self._marks[found.lastgroup or ""]
 
 
 @functools.lru_cache(maxsize=256)

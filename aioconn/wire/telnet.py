@@ -15,6 +15,7 @@ are refused.
 
 from __future__ import annotations
 
+import functools
 import re
 
 IAC = b"\xff"
@@ -195,11 +196,16 @@ class TelnetClient:
         self._answers += b"\xff\xfa%c%b\xff\xf0" % (option, words)
 
     def _tell_size(self) -> None:
-        self._tell(NAWS, _size(self._columns) + _size(self._rows))
+        self._tell(NAWS, _window(self._columns, self._rows))
 
 
 def _line_end(match: re.Match[bytes]) -> bytes:
     return match[0] if len(match[0]) == 2 else b"\r\x00"
+
+
+@functools.lru_cache(maxsize=64)
+def _window(columns: int, rows: int) -> bytes:
+    return _size(columns) + _size(rows)
 
 
 def _size(number: int) -> bytes:

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from aioconn.platforms.model import Login as LoginPatterns
 from aioconn.platforms.model import Reply
-from aioconn.wire.login import NUDGE, SETTLE, SETTLE_NUDGED, Login, Refusal
+from aioconn.wire.login import NUDGE, SETTLE, SETTLE_NUDGED, Login, Refusal, Words
 from aioconn.wire.prompt import Prompts
 from tests.examples import examples
 from tests.wire.device import CISCO, Split, at, bytewise, whole
@@ -221,6 +222,30 @@ def test_no_further_session(words: bytes, split: Split) -> None:
     for piece in split(words):
         login.feed(piece)
     assert login.refused is Refusal.BUSY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "User Access Verification\n\nUsername: ",
+        "motd\n% Authentication FAILED",
+        "ACCESS denied",
+        "all VTY lines are busy",
+        "Maximum number of Sessions (5) reached",
+        "session limit\nreached",
+        "Zugriff für alle: Access Denied",
+        "\u0130: Too Many Users",
+        "\u017fession limit reached",
+        "Only So, a badTHING",
+        "only so",
+    ],
+)
+def test_words_are_found_where_re_finds_them(text: str) -> None:
+    default = LoginPatterns()
+    for pattern in (default.failed, default.refused, "(?i)A BAD[A-Z]", r"(?i)\x41 bad", "Only So"):
+        found, expected = Words(pattern).search(text), re.search(pattern, text)
+        assert (found and found.span()) == (expected and expected.span()), pattern
 
 
 def test_asked_for_what_is_not_configured() -> None:
