@@ -176,20 +176,20 @@ class Login:
             return b""
         self._buffer += data
         self.quiet_after = NUDGE
-        self._scan()
+        line = self._scan()
         if (excess := len(self._buffer) - _LIMIT) > 0:  # a banner of 256 KiB is none
             excess += _LIMIT - _KEPT
             del self._buffer[:excess]
             self._handled_to = max(0, self._handled_to - excess)
             self._scanned_to = max(0, self._scanned_to - excess)
-        return self._act(settled=False)
+        return self._act(line, settled=False)
 
     def quiet(self) -> bytes:
         """Silence: what stands at the end is meant; if nothing does, Return is pressed, as for an idle console."""
         if self.ended:
             return b""
         self.quiet_after = None
-        if reply := self._act(settled=True):
+        if reply := self._act(self._last_line(), settled=True):
             self.quiet_after = NUDGE
             return reply
         return self._nudge()
@@ -207,11 +207,10 @@ class Login:
         self.quiet_after = NUDGE * 2**self._nudges if self._nudges < _NUDGES else None
         return self._handled(self._newline)
 
-    def _act(self, *, settled: bool) -> bytes:
+    def _act(self, line: str, *, settled: bool) -> bytes:
         """What the last line calls for; without `settled` only if nothing that follows could change it."""
         if self.ended:
             return b""
-        line = self._last_line()
         plain = settled or (not self._authenticated and not self._owed and len(line.split()) <= _PLAIN_WORDS)
         if self._patterns.password.search(line):
             if settled or (plain and not self._asked_password):
@@ -334,10 +333,11 @@ class Login:
         self.quiet_after = None
         return b""
 
-    def _scan(self) -> None:
-        """Look for words of refusal in the lines that are new."""
-        begin = self._scanned_to
-        self._scanned_to = max(self._buffer.rfind(b"\n", begin) + 1, begin, len(self._buffer) - _LINE)
+    def _scan(self) -> str:
+        """Look for words of refusal in the lines that are new. Returns the last line."""
+        begin, size = self._scanned_to, len(self._buffer)
+        last = max(self._buffer.rfind(b"\n", begin) + 1, begin)
+        self._scanned_to = max(last, size - _LINE)
         recent = ansi.clean(self._buffer[begin:])
         if self._patterns.refused.search(recent):
             self._refuse(Refusal.BUSY)
@@ -348,3 +348,4 @@ class Login:
                 self._refuse(Refusal.PASSWORD)
             else:
                 self.suspected = Refusal.PASSWORD
+        return recent[recent.rfind("\n") + 1 :].rstrip() if size - last <= _LINE else self._last_line()
