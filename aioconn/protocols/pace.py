@@ -22,14 +22,14 @@ class Pace:
     is set.
     """
 
-    __slots__ = ("_heard_at", "_longest", "_prompt", "_tail", "counts", "owed")
+    __slots__ = ("_heard_at", "_longest", "_prompt", "_shown", "_tail", "counts", "owed")
 
     def __init__(self) -> None:
         self.counts = False
         self.owed = 0
         self._longest = 0.0
         self._heard_at = 0.0
-        self._prompt = b""
+        self._shown, self._prompt = "", b""
         self._tail = b""
 
     @property
@@ -69,9 +69,8 @@ class Pace:
 
     def at_prompt(self, text: str) -> None:
         """The device shows this prompt; whether it is the last is another question."""
-        prompt = text.encode()
-        if prompt != self._prompt:  # the other one may never have been its prompt: what it owes is not known
-            self._prompt = prompt
+        if text != self._shown:  # the other one may never have been its prompt: what it owes is not known
+            self._shown, self._prompt = text, text.encode()
             self.owed = 0
 
     def settled(self) -> None:

@@ -32,10 +32,10 @@ def _paging(platform: Platform) -> Dialogue:
 class Questions:
     """The answers of one session, and its secrets, those that callers bring among them."""
 
-    __slots__ = ("_credentials", "_newline", "_platform", "_spoken", "_where")
+    __slots__ = ("_credentials", "_newline", "_paging", "_spoken", "_where")
 
     def __init__(self, platform: Platform, credentials: Credentials, where: Where) -> None:
-        self._platform = platform
+        self._paging = _paging(platform)
         self._credentials = credentials
         self._newline = platform.newline.encode()
         self._where = where
@@ -45,7 +45,7 @@ class Questions:
         self, reply: Replies | None, answers: Sequence[Answer] = (), *, pager: bool = True
     ) -> Dialogue:
         """What is answered: the caller's replies first, the pager's last."""
-        paging = _paging(self._platform) if pager else Dialogue([])
+        paging = self._paging if pager else Dialogue([])
         if not reply and not answers:
             return paging
         found = list(answers_to(reply or {}, self._newline, where=self._where, spoken=self.speak))

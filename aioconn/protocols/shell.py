@@ -159,7 +159,8 @@ class Shell:
         """Send bytes now; raises SessionBroken or SessionClosed if there is nobody to take them."""
         if self._lost or self._stream is None:
             raise self._broken()
-        self.pace.sent(data.count(self.newline), self._loop.time())
+        pace = self.pace
+        pace.sent(data.count(self.newline) if pace.counts else 0, self._loop.time())
         self._stream.write(data)
 
     async def run(self, talk: Talk, opening: bytes, *, heard: bytes = b"") -> None:

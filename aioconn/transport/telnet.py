@@ -148,8 +148,11 @@ class TelnetStream(Stream):
         if self._timer is not None:
             self._last = time.monotonic()
         self._answered = 0
-        outbox, self._outbox = self._outbox, b""
-        self._lower.write(outbox + self._telnet.encode(data))
+        data = self._telnet.encode(data)
+        if self._outbox:
+            outbox, self._outbox = self._outbox, b""
+            data = outbox + data
+        self._lower.write(data)
 
     def pause_reading(self) -> None:
         if self._lower is not None:

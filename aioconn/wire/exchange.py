@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from aioconn.wire import ansi
 from aioconn.wire.assembly import (
@@ -47,6 +47,7 @@ _UNSETTLED = 2 * _LOOKED_BACK
 _SEQUENCE = 24
 # asked for with each command, and on 3.11 `Strength.SURE` takes as long as a call
 _DOUBTFUL, _NONE = Strength.DOUBTFUL, Discipline.NONE
+_UNASKED = Answering()  # shared by all exchanges in which nothing was asked, and never changed
 _NEVER_INERT = frozenset(b" \x00\x07\x08\x1b\\")
 _EVERY_BYTE = frozenset(range(256))
 
@@ -66,12 +67,14 @@ class Exchange:
     # of making it went into these.
     done: PromptMatch | None = None
     quiet_after: float | None = None
+    answering = _UNASKED
     echoed = False
     late = b""
     _answered_to = 0
     _doubt: Doubt | None = None
     _has_line = False
     _inert: frozenset[int] = frozenset()
+    _pagers: Sequence[Span] = ()
     _search: EchoSearch | None = None
     _settle_at = _UNSETTLED + BLOCK  # the size of the buffer at which some of it may be
     _settled: Settled | None = None
@@ -91,7 +94,6 @@ class Exchange:
         streaming: bool = False,
     ) -> None:
         self.command = command
-        self.answering = Answering()
         self.streaming = streaming
         self._prompts = prompts
         self._discipline = discipline
@@ -102,7 +104,6 @@ class Exchange:
         self._confirm = confirm
         self._lead = lead
         self._buffer = bytearray()
-        self._pagers: list[Span] = []
         self._sent = command.encode()
         self._echo_end: int | None = 0 if discipline is _NONE else None
 
@@ -227,7 +228,9 @@ class Exchange:
             return b""
         self._answered_to = question.end
         if question.answer.pager:
-            self._pagers.append((question.begin, question.end))
+            self._pagers = (*self._pagers, (question.begin, question.end))
+        if self.answering is _UNASKED:
+            self.answering = Answering()
         return self.answering.reply(question)
 
     def _is_echoing(self) -> bool:
