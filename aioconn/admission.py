@@ -8,6 +8,7 @@ import functools
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
+from aioconn import collector
 from aioconn.breaker import Breaker
 from aioconn.connect_gate import ConnectGate
 from aioconn.connection import BaseConnection, State
@@ -104,6 +105,7 @@ class Admission:
             return not would_share(self.links, connection)
 
         def told() -> None:
+            collector.live(1)
             if self.budget.logs_in(connection):
                 self._paid.add(connection)
             granted()
@@ -116,6 +118,7 @@ class Admission:
     def withdraw(self, connection: Connection) -> None:
         """Wait no longer, or give back what was granted."""
         self._forget(connection)
+        self._count_out(connection)
         self.budget.withdraw(connection, self._now())
         self._after_leaving()
 
@@ -127,8 +130,13 @@ class Admission:
     def leave(self, connection: Connection) -> None:
         """The session is gone, or did not come about."""
         self._forget(connection)
+        self._count_out(connection)
         self.budget.give(connection, self._now())
         self._after_leaving()
+
+    def _count_out(self, connection: Connection) -> None:
+        if self.budget.holds(connection):
+            collector.live(-1)
 
     def _forget(self, connection: Connection) -> None:
         self._paid.discard(connection)

@@ -19,10 +19,9 @@ class ConnectGate:
     hundredth of what connecting takes.
     """
 
-    __slots__ = ("_inside", "_loop", "_size", "_timer", "_waiting")
+    __slots__ = ("_inside", "_size", "_timer", "_waiting")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, size: int = CONNECTS_AT_ONCE) -> None:
-        self._loop = loop
+    def __init__(self, size: int = CONNECTS_AT_ONCE) -> None:
         self._size = size
         self._inside: dict[Hashable, float] = {}  # since when, the first to enter first
         self._waiting: deque[tuple[Hashable, asyncio.Future[None]]] = deque()
@@ -33,9 +32,9 @@ class ConnectGate:
         if holder in self._inside:
             return
         if len(self._inside) < self._size:  # then nobody waits
-            self._inside[holder] = self._loop.time()
+            self._inside[holder] = _now()
             return
-        entry = holder, self._loop.create_future()
+        entry = holder, asyncio.get_running_loop().create_future()
         self._waiting.append(entry)
         self._watch()
         try:
@@ -57,21 +56,26 @@ class ConnectGate:
         while self._waiting and len(self._inside) < self._size:
             holder, turn = self._waiting.popleft()
             if not turn.done():  # else he has been cancelled
-                self._inside[holder] = self._loop.time()
+                self._inside[holder] = _now()
                 turn.set_result(None)
         self._watch()
 
     def _watch(self) -> None:
         """As long as somebody waits: look when the first of those who are inside now has been there for long."""
         if self._waiting and self._timer is None:
-            self._timer = self._loop.call_at(next(iter(self._inside.values())) + HOLD, self._look)
+            first = next(iter(self._inside.values()))
+            self._timer = asyncio.get_running_loop().call_at(first + HOLD, self._look)
         elif not self._waiting and self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _look(self) -> None:
         self._timer = None
-        latest = self._loop.time() - HOLD
+        latest = _now() - HOLD
         for holder in [one for one, since in self._inside.items() if since <= latest]:
             del self._inside[holder]
         self._let_in()
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

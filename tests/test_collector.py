@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import weakref
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ import pytest
 
 import aioconn
 from aioconn import collector
+from aioconn.errors import ConnectError
 from aioconn.lab import Lab
 
 pytestmark = pytest.mark.clock("jumping")
@@ -61,6 +63,63 @@ def test_what_somebody_else_set_aside_stays() -> None:
             assert not gc.get_freeze_count()
     finally:
         gc.enable()
+
+
+def test_while_many_sessions_live_it_looks_less_often() -> None:
+    usual = gc.get_threshold()
+    collector.live(50)
+    assert gc.get_threshold() == usual
+    collector.live(1)
+    assert gc.get_threshold() == (10_000, *usual[1:])
+    with collector.crowded(3):
+        assert gc.get_threshold() == (50_000, *usual[1:])
+        collector.live(-20)
+    collector.live(-5)
+    assert gc.get_threshold() == (10_000, *usual[1:])
+    collector.live(-1)
+    assert gc.get_threshold() == usual
+    collector.live(-25)
+
+
+def test_what_never_looks_does_not_begin_to() -> None:
+    usual = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        collector.live(60)
+        with collector.crowded(3):
+            assert gc.get_threshold()[0] == 0
+        collector.live(-60)
+        assert gc.get_threshold()[0] == 0
+    finally:
+        gc.set_threshold(*usual)
+
+
+async def test_sessions_are_counted(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However one ends, and also where none comes about."""
+    count = 0
+
+    def live(change: int) -> None:
+        nonlocal count
+        count += change
+
+    monkeypatch.setattr(collector, "live", live)
+    await lab.add("r0", protocols=("telnet",))
+    whole = lab.testbed()
+    whole["devices"]["r0"]["connections"].setdefault("defaults", {})["max_sessions"] = 3
+    async with aioconn.load(whole) as testbed:
+        r0 = testbed["r0"]
+        await r0.connect()
+        assert count == 1
+        pool = await r0.connect(alias="pool", pool_size=2)
+        await asyncio.gather(*(pool.execute("show clock") for _ in range(4)))
+        assert count == 3
+        with pytest.raises(ConnectError):
+            await r0.connect(alias="more", timeout=0.5)
+        assert count == 3
+        await r0.disconnect()
+        await r0.disconnect()
+        assert count == 2
+    assert count == 0
 
 
 def test_young_garbage_is_not_set_aside() -> None:

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.clock("jumping")
 
 
 def gate(size: int = 2) -> ConnectGate:
-    return ConnectGate(asyncio.get_running_loop(), size)
+    return ConnectGate(size)
 
 
 async def entered(made: ConnectGate, *holders: str) -> list[asyncio.Task[None]]:

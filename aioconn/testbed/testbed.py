@@ -126,7 +126,7 @@ class Testbed:
         """Bounds the key exchanges under way, per loop."""
         loop = asyncio.get_running_loop()
         if (gate := self._gates.get(loop)) is None:
-            gate = self._gates.setdefault(loop, ConnectGate(loop))
+            gate = self._gates.setdefault(loop, ConnectGate())
         return gate
 
     def __getitem__(self, name: str) -> Device:
