@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import asyncio
+from typing import TypeAlias
 
 from aioconn.protocols.netconf.arrivals import Arrivals
 from aioconn.protocols.netconf.messages import RpcReply
 
-Pieces = Arrivals[bytes]
-Events = Arrivals[str]
+Pieces: TypeAlias = Arrivals[
+    bytes
+]  # to make one, call `Arrivals`: through an alias it takes ten times as long
+Events: TypeAlias = Arrivals[str]
 
 
 class Call:

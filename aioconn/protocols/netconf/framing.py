@@ -18,6 +18,7 @@ MAX_CHUNK = 4_294_967_295  # RFC 6242, section 4.2
 LONGEST_HEADER = len(b"\n#4294967295\n")
 
 _HEADER = re.compile(rb"\n#(?:[1-9][0-9]{0,9}|#)\n")
+_CHUNK = re.compile(rb"\n#([1-9][0-9]{0,9})\n")
 
 
 class End(Enum):
@@ -61,6 +62,16 @@ class Decoder:
     def idle(self) -> bool:
         """Whether the stream stands between two messages."""
         return not (self._started or self._held or self._left or self._chunks)
+
+    def whole(self, data: bytes) -> bytes | None:
+        """The message, where `data` is one in one chunk and nothing else, as answers mostly come; else None, and `feed`
+        has to look."""
+        if self._left or self._held or self._chunks or not (self.chunked and data.endswith(END_OF_CHUNKS)):
+            return None
+        header = _CHUNK.match(data)
+        if header is None or header.end() + int(header[1]) + len(END_OF_CHUNKS) != len(data):
+            return None
+        return data[header.end() : -len(END_OF_CHUNKS)]
 
     def feed(self, data: bytes) -> Iterator[bytes | Literal[End.END]]:
         """The pieces of messages in `data`, none of them empty, and `END` behind each message. Iterate it to its end

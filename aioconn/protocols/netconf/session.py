@@ -17,6 +17,7 @@ from typing import Final
 
 from aioconn.errors import AioconnError, BadReply, SessionBroken, SessionClosed, Where
 from aioconn.protocols.netconf import messages
+from aioconn.protocols.netconf.arrivals import Arrivals
 from aioconn.protocols.netconf.call import Call, Events, Pieces
 from aioconn.protocols.netconf.capabilities import BASE_1_0, BASE_1_1, NONE, Capabilities
 from aioconn.protocols.netconf.framing import END, BadFraming, Decoder, encode
@@ -113,7 +114,9 @@ class Session:
             raise self._over()
         message_id = str(next(self._numbers))
         data = encode(messages.rpc(operation, message_id), chunked=self.chunked)
-        pieces = Pieces(room=STREAM_ROOM, changed=self._review_reading) if streamed else None
+        pieces: Pieces | None = None
+        if streamed:
+            pieces = Arrivals(room=STREAM_ROOM, changed=self._review_reading)
         call = self._calls[message_id] = Call(message_id, self._loop.time(), pieces)
         self._streamed += streamed
         self._write(message_id, data)
@@ -151,7 +154,7 @@ class Session:
 
     def subscribe(self) -> Events:
         """From here on notifications are kept for whoever takes them."""
-        self.events = Events(room=NOTIFICATION_ROOM, changed=self._review_reading)
+        self.events = Arrivals(room=NOTIFICATION_ROOM, changed=self._review_reading)
         return self.events
 
     def _write(self, message_id: str, data: bytes) -> None:
@@ -188,6 +191,11 @@ class Session:
         if self._over is not None:
             return
         self.heard_at = self._loop.time()
+        if not (self._abandoned or self._streamed):  # else it may be wanted in pieces, or not at all
+            document = self._decoder.whole(data)
+            if document is not None and len(document) <= self._max_reply:
+                self._message(document)
+                return
         try:
             for part in self._decoder.feed(data):
                 if part is END:
@@ -265,11 +273,11 @@ class Session:
             pour.pieces.end()
             self._review_reading()
         elif not dropped:
-            document = parts[0] if len(parts) == 1 else b"".join(parts)
-            if document.strip():
-                self._message(document)
+            self._message(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def _message(self, document: bytes) -> None:
+        if not document.strip():
+            return
         try:
             message = messages.read(document)
         except messages.BadMessage as error:

@@ -175,3 +175,23 @@ def test_what_the_old_framing_cannot_carry_is_refused() -> None:
     with pytest.raises(ValueError, match="ends a message"):
         encode(b"<!-- ]]>]]> -->", chunked=False)
     assert encode(b"]]>]]>", chunked=True) == b"\n#6\n]]>]]>\n##\n"
+
+
+def test_a_message_that_comes_whole() -> None:
+    whole = encode(b"<a/>\n##\n<b/>", chunked=True)
+    assert Decoder(chunked=True).whole(whole) == b"<a/>\n##\n<b/>"
+    for other in (
+        whole[:-1],
+        whole[1:],
+        whole + whole,
+        whole + b"\n",
+        b"\n#2\nab\n#2\ncd\n##\n",
+        b"\n##\n",
+        b"",
+    ):
+        assert Decoder(chunked=True).whole(other) is None
+    assert Decoder().whole(whole) is None
+    for begun in (b"\n", b"\n#100\n", b"\n#1\nx"):
+        decoder = Decoder(chunked=True)
+        list(decoder.feed(begun))
+        assert decoder.whole(whole) is None

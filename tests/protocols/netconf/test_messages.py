@@ -140,6 +140,7 @@ def test_each_who_asks_gets_an_element_of_his_own() -> None:
     read = reply("<data><x/></data>")
     answer = messages.answer(read)
     assert isinstance(answer, Reply)
+    assert read.fresh is not None
     read.fresh.clear()
     assert answer.data is not read.root
     assert etree.tostring(answer.data) == answer.encode()
