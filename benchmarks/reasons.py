@@ -16,9 +16,8 @@ TELNET_COMMAND = (
 SSH_VISIT = (
     "The handshake is asyncssh's on both sides of the comparison. What comes on top are callbacks, timers and"
     " tasks that the floor has no use for: a deadline for the connect and one for each command, the device's"
-    " limits of sessions and logins, the host key that is looked up, a prompt that is learned before the first"
-    " command, and what brings a session back after a command that was cut short. The floor waits for ever and"
-    " connects to anybody."
+    " limits of sessions and logins, a prompt that is learned before the first command, and what brings a"
+    " session back after a command that was cut short. The floor waits for ever and has none of these."
 )
 SSH_VISIT_WALL = (
     "One process keeps one core busy: wall time follows CPU. Where the servers take as much CPU as the wall"
@@ -40,16 +39,20 @@ SCALING = (
     " looks at them."
 )
 WAITING = (
-    "All handshakes come at once before anybody thinks, and what ours take longer on one core than the"
-    " floor's is not hidden by the second that follows."
+    "All devices are connected to at once before anybody thinks, and what ours take longer for that on one"
+    " core than the floor's is not hidden by the second that follows."
 )
 BULK = (
-    "The floor keeps bytes as they came. Ours is text in the end: decoded, its echo and control characters"
-    " looked for and taken out, line ends made one kind, and the end of each piece compared with the prompt."
+    "The floor keeps bytes as they came. Ours become text, and more than half of the difference is line ends: they are"
+    " made one kind, and made back again for a comparison, because the bytes can be asked for and are not kept"
+    " beside the text. The rest is looking for control characters, decoding, and what is done for each piece"
+    " that arrives. Memory that is new to the process costs both the same: two copies of the output, whose"
+    " pages the system clears."
 )
 FLAT = (
-    "The search for the prompt costs the same at any size. What differs is memory: the pages of a large text"
-    " are new to the process, and the system clears each before it hands it out."
+    "The search for the prompt costs the same at any size, and so does making text. A small answer has the"
+    " cost of its command, and of the first bytes on a new connection, spread over few bytes, as the floor's"
+    " has; a large one lives in memory that the system clears first."
 )
 IDLE = (
     "A session is more than its connection: its device with the manager, limits and events, options, prompt"
@@ -84,7 +87,7 @@ ENGINE = (
 NETCONF = (
     "The floor parses each answer once and looks at nothing in it. Ours also checks the frames, sees to it"
     " that an answer belongs to its call and is no error, keeps a deadline for each call, and connects as over"
-    " SSH: limits, host keys, the device's capabilities."
+    " SSH: limits, the device's capabilities."
 )
 NETCONF_CALLS = (
     "Several calls under way save the waiting, which is all that can be saved: what is left for both is"

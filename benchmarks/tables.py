@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks.goals import Verdict
 from benchmarks.report import Moment, Report, short
-from benchmarks.rounds import COMPARED, Measured
+from benchmarks.rounds import Measured
 from benchmarks.workloads.base import Workload
 
 
@@ -31,8 +31,9 @@ def _head(report: Report) -> Iterator[str]:
     )
     duration = f"{report.took / 60:.0f} minutes; " if report.took >= 60 else ""
     rounds = f"medians of up to {report.repeats} rounds, the clients in turns"
-    if 1 < report.repeats < COMPARED:
-        rounds += f", and of up to {COMPARED} of those whom a goal compares, where it does not take long"
+    most = max((len(one.runs) for one in report.results), default=0)
+    if most > report.repeats:
+        rounds += f", and of up to {most} of those whom a goal compares, where that does not take long"
     yield f"- load before: {report.load:.1f}; {duration}{rounds}"
     yield (
         "- Each client has a process of its own, the simulated devices another one, all on loopback."
