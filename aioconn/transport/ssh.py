@@ -333,7 +333,8 @@ class SshLink:
             # two turns of the loop: nothing is waited for that the peer does
             await self._connection.wait_closed()
         finally:
-            self.abort()
+            if not self._lost:
+                self.abort()
 
     def abort(self) -> None:
         """End it now, with all its streams."""

@@ -25,6 +25,7 @@ from aioconn.errors import (
     ShellRefused,
 )
 from aioconn.transport.base import Progress, Terminal
+from aioconn.transport.outbox import Outbox
 from aioconn.transport.ssh import SshLink, SshOptions
 from aioconn.transport.ssh_errors import authentication_error
 from tests.transport.conftest import PASSWORD, Connect, Record, Serve, Server, World
@@ -433,6 +434,24 @@ async def test_two_jumps_carry_several_devices(serve: Serve, connect: Connect) -
     await (await connect(target, tunnel=inner)).open_shell(record, Terminal())
     outer.abort()
     assert isinstance(await record.ended(), SessionBroken)
+
+
+async def test_what_several_devices_say_in_one_turn_leaves_their_jump_host_in_one_piece(
+    serve: Serve, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = await serve()
+    jump = await connect(await serve())
+    links = [await connect(target, tunnel=jump) for _ in range(5)]
+    send, sent = Outbox._send, 0
+
+    def count(outbox: Outbox, data: bytes) -> None:
+        nonlocal sent
+        sent += outbox is jump._outbox
+        send(outbox, data)
+
+    monkeypatch.setattr(Outbox, "_send", count)
+    await asyncio.gather(*(link.close() for link in links))
+    assert 0 < sent < len(links)
 
 
 async def test_what_a_jump_cannot_reach(serve: Serve, connect: Connect) -> None:
