@@ -55,17 +55,17 @@ class Words:
     patterns that heed the case.
     """
 
-    __slots__ = ("_anyhow", "_small")
+    __slots__ = ("_pattern", "_small")
 
     def __init__(self, pattern: str) -> None:
-        self._anyhow = re.compile(pattern)
+        self._pattern = pattern
         caseless = _CASELESS.fullmatch(pattern)
         self._small = re.compile(caseless[1]) if caseless is not None else None
 
     def search(self, text: str) -> re.Match[str] | None:
         """The first match; its groups may be in small letters."""
         if self._small is None or not text.isascii():  # where a small letter may be two
-            return self._anyhow.search(text)
+            return re.search(self._pattern, text)
         return self._small.search(text.lower())
 
 
