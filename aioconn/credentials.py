@@ -127,6 +127,8 @@ class Credentials:
 
     def login(self, *names: str) -> Credential:
         """Who logs in, or does so first: as has been chosen, else `get(*names)`."""
+        if not self._chosen and self._user is None:  # as nearly always
+            return self.get(*names)
         return self.logins(*names)[0]
 
     def logins(self, *names: str) -> tuple[Credential, ...]:

@@ -30,11 +30,11 @@ class LinkKey:
         return self.path
 
 
-def link_key(connection: BaseConnection[Any]) -> LinkKey | None:
+def link_key(connection: BaseConnection[Any], login: Credential | None = None) -> LinkKey | None:
     """The key of the link that this connection's session would go over; None if it wants one of its own.
 
-    The path stands for host, port and jump hosts. Who logs in and how belongs to it, what is asked of the command line
-    does not.
+    The path stands for host, port and jump hosts. Who logs in (`login`, if that is known already) and how belongs to
+    it, what is asked of the command line does not.
     """
     path, options = connection.path, connection.options
     platform = getattr(connection, "platform", None)
@@ -49,7 +49,7 @@ def link_key(connection: BaseConnection[Any]) -> LinkKey | None:
             return None
     elif path.protocol != "netconf":  # subsystems are not shells: how many a link carries is tried
         return None
-    login = connection.credentials.login(path.protocol or "ssh", path.name)
+    login = login or connection.credentials.login(path.protocol or "ssh", path.name)
     return LinkKey(
         path.name, (_Same(path), suffix, *_parts(login), options.public, _plain(options.passphrase))
     )

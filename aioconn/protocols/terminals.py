@@ -140,7 +140,7 @@ async def open_over_ssh(
         return await open_stream(link)
 
     links: Links | None = environment.links
-    if links is not None and (key := link_key(connection)) is not None:
+    if links is not None and (key := link_key(connection, credential)) is not None:
         shared = await links.open(key, make_link, begin, progress=progress, admit=admit)
         return OpenedTerminal(stream=shared, authenticated=True, abort=shared.abort, refuse=shared.refuse)
     await admit()
