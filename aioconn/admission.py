@@ -202,7 +202,7 @@ class Admission:
         await self._pass_gate(connection)
 
     async def _pass_gate(self, connection: Connection) -> None:
-        if (gate := self._needs.connect_gate) is not None and connection not in self._in_gate:
+        if (gate := self._needs.connect_gate) is not None:
             await gate.enter(connection)
             self._in_gate[connection] = gate
 
