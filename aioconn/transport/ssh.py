@@ -110,7 +110,7 @@ class SshLink:
         answered = answers is not None
         settings = profile.connection_options(host, port, credential.user, known, answered=answered)
         client.user = settings.username
-        settings.protocol_factory = lambda: client
+        settings.protocol_factory = client
         waiter: asyncio.Future[None] = loop.create_future()
         settings.waiter = waiter
         connection = Connection(loop, settings, name=f"{device} {path}")

@@ -43,8 +43,8 @@ class Client(asyncssh.SSHClient):
     ) -> None:
         self.user = ""
         self.error: AioconnError | None = None
-        self.tried: list[str] = []
-        self.allowed: list[str] = []
+        self.tried: tuple[str, ...] = ()
+        self.allowed: tuple[str, ...] = ()
         self.expired: str | None = None
         self.unanswered: str | None = None
         self.password_refused = False
@@ -63,6 +63,10 @@ class Client(asyncssh.SSHClient):
         self._answered = False
         self._prompted = False
         self._password_sent = False
+
+    def __call__(self) -> Client:
+        """What asyncssh makes its client with."""
+        return self
 
     def connection_made(self, conn: asyncssh.SSHClientConnection) -> None:
         self._connection = conn
@@ -146,12 +150,12 @@ class Client(asyncssh.SSHClient):
         assert self._connection is not None
         for name in self._connection.get_server_auth_methods():
             if name not in self.allowed:
-                self.allowed.append(name)
+                self.allowed += (name,)
         return method in self._profile.options.auth_methods and self.expired is None
 
     def _try(self, method: str) -> None:
         if method not in self.tried:
-            self.tried.append(method)
+            self.tried += (method,)
 
     def public_key_auth_requested(self) -> None:
         if self._may("publickey") and (self._profile.keys or self._profile.agent):

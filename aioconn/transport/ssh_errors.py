@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import asyncssh
 
@@ -110,8 +111,8 @@ def authentication_error(
     device: str,
     path: str,
     user: str,
-    tried: list[str],
-    allowed: list[str],
+    tried: Sequence[str],
+    allowed: Sequence[str],
     expired: str | None,
     unanswered: str | None,
     refused: bool = False,

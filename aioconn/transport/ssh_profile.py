@@ -77,6 +77,8 @@ HOST_KEYS = (
 )
 LEGACY_HOST_KEYS = ("ssh-rsa", "ssh-dss")
 
+_NOTHING = Known()
+
 Files = tuple[tuple[str, int, int], ...]
 
 
@@ -115,7 +117,7 @@ class Profile:
 
     def known(self, host: str, port: int) -> Known:
         """What is known about a host; nothing where pinned keys decide or nothing is checked."""
-        return self.store.find(host, port) if self.store is not None else Known()
+        return self.store.find(host, port) if self.store is not None else _NOTHING
 
     def connection_options(
         self, host: str, port: int, user: str | None, known: Known, *, answered: bool = False
@@ -135,16 +137,16 @@ class Profile:
             options.preferred_auth = ["publickey", "keyboard-interactive", "password"]
         # Key pairs remember which signature the last server took: each connection needs its own.
         keys = list(self.keys) if "publickey" in self.options.auth_methods else []
-        options.client_keys = list(asyncssh.load_keypairs(keys)) if keys else []
+        options.client_keys = list(asyncssh.load_keypairs(keys)) if keys else ()
         options.agent_path = self.agent
-        algorithms = list(self.host_key_algorithms)
+        algorithms: Sequence[str] = self.host_key_algorithms
         expected = [entry.key for entry in (*known.trusted, *known.elsewhere)]
         expected += [pin for pin in self.pinned if not isinstance(pin, str)]
         if expected:
             types = {name.decode() for key in expected for name in key.sig_algorithms}
-            algorithms.sort(key=lambda name: name not in types)
+            algorithms = sorted(algorithms, key=lambda name: name not in types)
         if known.authorities:
-            algorithms = [name.decode() for name in get_default_certificate_algs()] + algorithms
+            algorithms = [*(name.decode() for name in get_default_certificate_algs()), *algorithms]
         options.server_host_key_algs = algorithms
         if self.options.host_key_policy == "ignore" and not self.pinned:
             options.known_hosts = None
