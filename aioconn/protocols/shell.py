@@ -73,10 +73,8 @@ class Shell:
         self._timer_at = 0.0  # when it goes off: at the earlier of these two, or before that, to be set again
         self._quiet_at: float | None = None  # when the talk is told that nothing more has come
         self._look_at: float | None = None  # when it is looked whether anything has come of an answer
-        self._looked: tuple[Talk | None, int] = (
-            None,
-            0,
-        )  # at which one the last time, and what had come of it
+        # at which one the last time, and how much had come of it
+        self._looked: tuple[Talk | None, int] = (None, 0)
         self._stray = bytearray()
         self._lost = False
         self._lost_by: Exception | None = None

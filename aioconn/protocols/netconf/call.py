@@ -9,9 +9,8 @@ from typing import TypeAlias
 from aioconn.protocols.netconf.arrivals import Arrivals
 from aioconn.protocols.netconf.messages import RpcReply
 
-Pieces: TypeAlias = Arrivals[
-    bytes
-]  # to make one, call `Arrivals`: through an alias it takes ten times as long
+# to make one, call `Arrivals`: through an alias it takes ten times as long
+Pieces: TypeAlias = Arrivals[bytes]
 Events: TypeAlias = Arrivals[str]
 
 
