@@ -26,9 +26,9 @@ from benchmarks.workloads.base import Case, Metrics, Workload
 
 SLOW = 5.0
 """Seconds; a measurement that takes longer is not repeated."""
-COMPARED = 5
+COMPARED = 9
 """Rounds of those whom a goal compares, where there are several and it does not take long."""
-_LONG = 10.0  # seconds that these may take beyond the others
+_LONG = 14.0  # seconds that these may take beyond the others
 
 
 class NotDone(RuntimeError):
