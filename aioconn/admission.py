@@ -118,7 +118,6 @@ class Admission:
     def withdraw(self, connection: Connection) -> None:
         """Wait no longer, or give back what was granted."""
         self._forget(connection)
-        self._count_out(connection)
         self.budget.withdraw(connection, self._now())
         self._after_leaving()
 
@@ -130,15 +129,12 @@ class Admission:
     def leave(self, connection: Connection) -> None:
         """The session is gone, or did not come about."""
         self._forget(connection)
-        self._count_out(connection)
         self.budget.give(connection, self._now())
         self._after_leaving()
 
-    def _count_out(self, connection: Connection) -> None:
+    def _forget(self, connection: Connection) -> None:
         if self.budget.holds(connection):
             collector.live(-1)
-
-    def _forget(self, connection: Connection) -> None:
         self._paid.discard(connection)
         self.opened(connection)
         if connection in self._trying:

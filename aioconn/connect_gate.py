@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Hashable
 
 CONNECTS_AT_ONCE = 128
-"""With 48, connecting to 300 devices took a tenth more: what is done in one turn of the loop shares its calls."""
+"""Key exchanges are CPU work, and a thousand at once starve each other. With 48 at once 300 devices took a tenth more
+than with 128: what is done in one turn of the loop shares its calls."""
 HOLD = 1.0
 """Seconds after which whoever is inside keeps nobody out any more: he waits for his device, and does not work."""
 

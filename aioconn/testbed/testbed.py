@@ -29,8 +29,6 @@ from aioconn.wrapping import Wrapper, Wrapping
 if TYPE_CHECKING:
     from aioconn.workers.crew import Workers
 
-# Key exchanges are CPU work: a thousand at once take three times as long as in groups of about fifty.
-
 
 class _Devices(dict[str, Device]):
     """By name, and looked up by alias as well."""
