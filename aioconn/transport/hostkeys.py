@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 
 USER_FILE = Path("~/.ssh/known_hosts")
 SYSTEM_FILE = Path("/etc/ssh/ssh_known_hosts")
-LOCK_TIMEOUT = 1.0
+LOCK_TIMEOUT = 1.0  # seconds
+ATTEMPTS = 10  # to write into a file that others put another in the place of
 
 
 def default_store() -> Path:
@@ -124,25 +125,41 @@ class HostKeys:
 
     def _append(self, host: str, port: int, key: asyncssh.SSHKey, text: str) -> KnownKey | None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        for _ in range(ATTEMPTS):
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            try:
+                _exclusive(descriptor)
+                known = self._find(host, port)
+                if known.accepts(key):
+                    return None
+                if known.trusted:
+                    return known.trusted[0]
+                if self._has(descriptor):
+                    _add(descriptor, text)
+                    return None
+            finally:
+                _release(descriptor)
+                os.close(descriptor)
+        raise OSError("others keep putting another file in its place")
+
+    def _has(self, descriptor: int) -> bool:
+        """Whether the open file is still the one that has the name: `ssh-keygen -R` puts another in its place, and
+        looks at no lock."""
         try:
-            _exclusive(descriptor)
-            known = self._find(host, port)
-            if known.accepts(key):
-                return None
-            if known.trusted:
-                return known.trusted[0]
-            size = os.fstat(descriptor).st_size
-            if size and os.pread(descriptor, 1, size - 1) != b"\n":
-                text = "\n" + text
-            data = text.encode()
-            if os.write(descriptor, data) != len(data):
-                os.ftruncate(descriptor, size)
-                raise OSError("the file system is full")
-            return None
-        finally:
-            _release(descriptor)
-            os.close(descriptor)
+            return os.path.samestat(os.fstat(descriptor), os.stat(self.path))
+        except FileNotFoundError:
+            return False
+
+
+def _add(descriptor: int, text: str) -> None:
+    """A line at the end of the open file: all of it, or nothing."""
+    size = os.fstat(descriptor).st_size
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        text = "\n" + text
+    data = text.encode()
+    if os.write(descriptor, data) != len(data):
+        os.ftruncate(descriptor, size)
+        raise OSError("the file system is full")
 
 
 def _exclusive(descriptor: int) -> None:

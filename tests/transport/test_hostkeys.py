@@ -9,12 +9,14 @@ import hmac
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import asyncssh
 import pytest
 
 from aioconn.errors import HostKeyChanged, HostKeyUnknown
+from aioconn.transport import hostkeys
 from aioconn.transport.hostkeys import HostKeys, default_store, describe
 from aioconn.transport.knownfile import KnownFile
 from tests.transport.conftest import Connect, Serve, World
@@ -29,6 +31,13 @@ def line(key: asyncssh.SSHKey) -> str:
 
 
 KEY = new_key()
+
+
+def replaced(store: Path, text: str) -> None:
+    """Another file takes the place of the store."""
+    new = store.with_name("new")
+    new.write_text(text)
+    new.replace(store)
 
 
 def test_remember_and_find(store: Path) -> None:
@@ -152,9 +161,7 @@ def test_a_file_that_does_more_than_grow_is_read_again(
         store.write_text(first + last)
         assert line(keys.find("r1", 22).trusted[0].key) in first
     if how == "replaced":
-        new = store.with_name("new")
-        new.write_text(other + last + added)
-        new.replace(store)
+        replaced(store, other + last + added)
     elif how == "cut":
         store.write_text(other)
     elif how == "in place":
@@ -222,6 +229,69 @@ def test_processes_write_at_once(store: Path) -> None:
     }
     assert len(lines) == 200
     assert all(len(text.split()) == 3 for text in lines)
+
+
+@pytest.fixture
+def before_locking(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
+    """What other processes do between the opening of the file and its lock, once for each time it is locked."""
+    doings: list[Callable[[], object]] = []
+    lock = hostkeys._exclusive
+
+    def after_them(descriptor: int) -> None:
+        if doings:
+            doings.pop(0)()
+        lock(descriptor)
+
+    monkeypatch.setattr(hostkeys, "_exclusive", after_them)
+    return doings
+
+
+@pytest.mark.parametrize("how", ["replaced", "replaced twice", "removed"])
+def test_a_file_that_is_replaced_before_it_is_locked_loses_nothing(
+    store: Path, how: str, before_locking: list[Callable[[], object]]
+) -> None:
+    keys, key = HostKeys(store), new_key()
+    keys.remember("gone", 22, KEY)
+    keys.remember("stays", 22, KEY)
+
+    def without_the_first() -> None:  # as `ssh-keygen -R` does
+        replaced(store, "".join(store.read_text().splitlines(keepends=True)[1:]))
+
+    doings: dict[str, list[Callable[[], object]]] = {
+        "replaced": [without_the_first],
+        "replaced twice": [without_the_first, lambda: replaced(store, f"other {line(KEY)}\n")],
+        "removed": [store.unlink],
+    }
+    before_locking += doings[how]
+    assert keys.remember("r1", 22, key) is None
+    assert not before_locking
+    others = {"replaced": ["stays"], "replaced twice": ["other"], "removed": []}[how]
+    assert [text.split()[0] for text in store.read_text().splitlines()] == [*others, "r1"]
+    assert HostKeys(store).find("r1", 22).accepts(key)
+    assert keys.find("r1", 22).accepts(key)
+
+
+def test_another_key_in_the_file_that_took_its_place_is_found(
+    store: Path, before_locking: list[Callable[[], object]]
+) -> None:
+    keys = HostKeys(store)
+    keys.remember("r1", 2222, KEY)
+    before_locking.append(lambda: replaced(store, f"r1 {line(KEY)}\n"))
+    known = keys.remember("r1", 22, new_key())
+    assert known is not None
+    assert known.key.public_data == KEY.public_data
+    assert store.read_text() == f"r1 {line(KEY)}\n"
+
+
+def test_a_file_that_is_replaced_again_and_again_is_given_up(
+    store: Path, before_locking: list[Callable[[], object]], caplog: pytest.LogCaptureFixture
+) -> None:
+    keys, key = HostKeys(store), new_key()
+    before_locking += [lambda: replaced(store, "")] * 1_000
+    assert keys.remember("r1", 22, key) is None
+    assert before_locking
+    assert "cannot be remembered" in caplog.text
+    assert keys.find("r1", 22).accepts(key)
 
 
 def test_a_store_that_cannot_be_written_still_remembers(
