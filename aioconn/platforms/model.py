@@ -4,6 +4,8 @@
 Prompt patterns are regular expressions on the last line of what the device sent, without its escape sequences
 and trailing blanks. `{host}` in them stands for the part that names the device: before the prompt is known it
 matches anything a host name may hold (`Platform.host`), afterwards only the name that was learned.
+
+The commands of `Ping`, `Copy` and `Reload` have values in braces: see `aioconn.platforms.template`.
 """
 
 from __future__ import annotations
@@ -12,12 +14,10 @@ import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from aioconn.platforms.operations import Copy, Ping, Reload
 
 HOST = r"[\w.\-@/:+~]{1,63}"
+# Seconds: before a device that has gone down is looked for, and of silence before it is taken for gone.
+PAUSE, SILENCE = 10.0, 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +112,42 @@ class Login:
         r"|password (?:required, but none|is not) set|port (?:already|is) in use"
     )
     questions: tuple[Reply, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ping:
+    """`result` is searched in what a ping prints; its groups are named as the fields of what `ping()` returns, with
+    `loss` for a percentage that is missing rather than there."""
+
+    command: str
+    result: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """`replies` answer its questions; the credential `file_server` is that of the call, whose username is `{username}`.
+
+    `failures` are patterns of lines that tell of a failure, beside those of the platform.
+    """
+
+    command: str
+    replies: tuple[Reply, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reload:
+    """`save` are the steps before it that keep the configuration.
+
+    Times are in seconds: `pause` between the end of the session and the first attempt at a new one, `silence` after
+    which a device that has said nothing is taken for gone.
+    """
+
+    command: str
+    save: tuple[Step, ...] = ()
+    replies: tuple[Reply, ...] = ()
+    pause: float = PAUSE
+    silence: float = SILENCE
 
 
 @dataclass(

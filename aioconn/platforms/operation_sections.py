@@ -6,9 +6,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from aioconn.platforms.model import Reply, Step
-from aioconn.platforms.operations import PAUSE, SILENCE, Copy, Ping, Reload, names_in, wrong_part
+from aioconn.platforms.model import PAUSE, SILENCE, Copy, Ping, Reload, Reply, Step
 from aioconn.platforms.reader import PATTERN_LIMIT, Reader, Section
+from aioconn.platforms.template import names_in, wrong_part
 from aioconn.platforms.tree import Node
 
 PING_KEYS = ("command", "result")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from aioconn.credentials import Secret
 from aioconn.errors import CommandFailed, UsageError, Where
-from aioconn.platforms import operations as spelled
 from aioconn.platforms.model import Platform
+from aioconn.platforms.template import filled, names_in
 from aioconn.protocols.commandline import CommandLine
 from aioconn.protocols.statements import Replies
 from aioconn.results import Output
@@ -59,7 +59,7 @@ async def ping(
         raise _unknown(line.platform, "ping", where)
     values = {"address": address, **values}
     _check_values(line.platform, "ping", how.command, values, _WORD, where)
-    command = spelled.filled(how.command, values)
+    command = filled(how.command, values)
     output = await line.run(f"{command} {extra}" if extra else command, reply=None, check=check)
     found = how.result.search(output)
     if found is None:
@@ -106,7 +106,7 @@ async def copy(
     if text:
         line.questions.speak(text)
     answers = line.questions.answers(how.replies, username=username or "", file_server=text)
-    command = spelled.filled(how.command, values)
+    command = filled(how.command, values)
     output = await line.run(command, reply=reply, check=check, answers=answers)
     failure = _line_of(output, how.failures)
     if failure is not None:
@@ -153,7 +153,7 @@ def _check_values(
     where: Where,
 ) -> None:
     """Each value is one word, and the platform takes it."""
-    known = spelled.names_in(template)
+    known = names_in(template)
     for name, value in values.items():
         if value is None:
             continue

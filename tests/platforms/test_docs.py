@@ -8,7 +8,7 @@ from pathlib import Path
 
 from aioconn.platforms import definition, operation_sections
 from aioconn.platforms.definition import from_text
-from aioconn.platforms.operations import filled
+from aioconn.platforms.template import filled
 
 PAGE = (Path(__file__).parents[2] / "docs" / "platforms.md").read_text("utf-8")
 

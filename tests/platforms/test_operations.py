@@ -7,7 +7,7 @@ import pytest
 
 from aioconn.credentials import Credentials
 from aioconn.platforms.loader import known_platforms, load_platform
-from aioconn.platforms.operations import filled, names_in
+from aioconn.platforms.template import filled, names_in
 from aioconn.protocols.questions import Questions
 
 PINGS = [

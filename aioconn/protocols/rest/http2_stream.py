@@ -6,12 +6,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from multidict import CIMultiDict
-
-if TYPE_CHECKING:
-    from aioconn.protocols.rest.http2_link import Http2Link
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +22,18 @@ class Failure:
     wrong: bool = False
 
 
+class Bearer(Protocol):
+    """What whoever reads an answer needs of the connection that brings it."""
+
+    def take(self, stream: Stream) -> bytes: ...
+
+    def leave(self, stream: Stream) -> None: ...
+
+
 class Stream:
     """A request, and its answer as far as it has come."""
 
-    def __init__(self, link: Http2Link, number: int, method: str, url: str, body: bytes | None) -> None:
+    def __init__(self, link: Bearer, number: int, method: str, url: str, body: bytes | None) -> None:
         self.link = link
         self.number = number
         self.method = method
