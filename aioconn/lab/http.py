@@ -56,8 +56,8 @@ class HttpServer:
         self.logins = 0
         self.keys: Mapping[str, Any] = {}
         self.port = 0
-        self._web = Web(self)
-        self._restconf = Restconf(self)
+        self._web = Web(device, self)
+        self._restconf = Restconf(device)
         self._folder: Path | None = None
         self._server = web.Server(self._serve, handler_cancellation=True, access_log=None)
         self._listener: asyncio.Server | None = None

@@ -17,7 +17,7 @@ from aioconn.lab.restconf_xml import document_of, errors_of, text_of
 from aioconn.lab.select import select
 
 if TYPE_CHECKING:
-    from aioconn.lab.http import HttpServer
+    from aioconn.lab.device import LabDevice
     from aioconn.lab.models import Node
 
 JSON = "application/yang-data+json"
@@ -45,11 +45,10 @@ STATUS = {
 
 
 class Restconf:
-    """The answers of one server under `/restconf`."""
+    """The answers of one device under `/restconf`."""
 
-    def __init__(self, server: HttpServer) -> None:
-        self._server = server
-        self._device = server.device
+    def __init__(self, device: LabDevice) -> None:
+        self._device = device
 
     def denied(self, request: web.BaseRequest) -> web.Response:
         """What somebody gets who is not known."""

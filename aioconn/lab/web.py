@@ -12,7 +12,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
@@ -20,16 +20,29 @@ from aioconn.lab.headless import Headless, Refused
 from aioconn.lab.telnet import hard_reset
 
 if TYPE_CHECKING:
-    from aioconn.lab.http import HttpServer
+    from aioconn.lab.device import LabDevice
 
 PIECE = 64 * 1024
 
 
-class Web:
-    """The answers of one server."""
+class Door(Protocol):
+    """Who may come in: what logins need of the server."""
 
-    def __init__(self, server: HttpServer) -> None:
-        self._server = server
+    async def accepts(self, username: str, password: str) -> bool: ...
+
+    async def allows(self, request: web.BaseRequest) -> bool: ...
+
+    def admit(self) -> str: ...
+
+    def dismiss(self, request: web.BaseRequest) -> None: ...
+
+
+class Web:
+    """The answers of one device."""
+
+    def __init__(self, device: LabDevice, door: Door) -> None:
+        self._device = device
+        self._door = door
         self._counts: Counter[str] = Counter()
 
     async def public(self, request: web.BaseRequest) -> web.StreamResponse | None:
@@ -54,7 +67,7 @@ class Web:
         if path == "/ins" and request.method == "POST":
             return await self._nxapi(request)
         if path in ("/api/logout", "/api/mo/aaaLogout.json"):
-            self._server.dismiss(request)
+            self._door.dismiss(request)
             return web.json_response({})
         if path == "/":
             return web.Response(text="a simulated device\n")
@@ -65,7 +78,7 @@ class Web:
     # ------------------------------------------------------------------ logins
 
     async def _log_in(self, request: web.BaseRequest, path: str) -> web.StreamResponse:
-        server = self._server
+        door = self._door
         user = password = ""
         body = await _json(request)
         if isinstance(body, Mapping):
@@ -73,10 +86,10 @@ class Web:
                 body = inner.get("attributes") or {}
             user = str(body.get("username", body.get("name", "")))
             password = str(body.get("password", body.get("pwd", "")))
-        known = await server.accepts(user, password) if user else await server.allows(request)
+        known = await door.accepts(user, password) if user else await door.allows(request)
         if not known:
             return web.json_response({"error": "login failed"}, status=401)
-        token = server.admit()
+        token = door.admit()
         if path == "/api/token":
             return web.json_response({"token": token, "expires_in": 3600}, headers={"X-Auth-Token": token})
         answer = web.json_response({"imdata": [{"aaaLogin": {"attributes": {"token": token}}}]})
@@ -89,7 +102,7 @@ class Web:
         what, _, amount = name.partition("/")
         number = int(amount) if amount.isascii() and amount.isdigit() else 0
         if what == "facts":
-            return web.json_response({**self._server.device.facts, "hostname": self._server.device.host})
+            return web.json_response({**self._device.facts, "hostname": self._device.host})
         if what == "echo" and amount:
             return web.json_response({"number": number})
         if what == "echo":
@@ -121,7 +134,7 @@ class Web:
     async def _bytes(self, request: web.BaseRequest, count: int) -> web.StreamResponse:
         answer = web.StreamResponse()
         answer.content_type = "application/octet-stream"
-        limit = self._server.device.faults.reset_after
+        limit = self._device.faults.reset_after
         await answer.prepare(request)
         sent = 0
         while sent < count:
@@ -146,7 +159,7 @@ class Web:
             return _rpc(None, error={"code": -32601, "message": "Method not found"})
         parameters = call.get("params") or {}
         structured = parameters.get("format") != "text"
-        session = Headless(self._server.device)
+        session = Headless(self._device)
         results: list[Any] = []
         for number, item in enumerate(parameters.get("cmds") or [], 1):
             command = str(item.get("cmd", "")) if isinstance(item, Mapping) else str(item)
@@ -168,7 +181,7 @@ class Web:
         asked = call.get("ins_api") if isinstance(call, Mapping) else None
         if not isinstance(asked, Mapping):
             return web.json_response({"error": "no ins_api"}, status=400)
-        session = Headless(self._server.device)
+        session = Headless(self._device)
         outputs: list[dict[str, Any]] = []
         kind = asked.get("type")
         lines = [line.strip() for line in str(asked.get("input", "")).split(" ;")]
@@ -194,7 +207,7 @@ class Web:
         return web.json_response({"ins_api": {**answer, "outputs": {"output": output}}})
 
     async def _command(self, session: Headless, command: str) -> str:
-        self._server.device.record(0, command)
+        self._device.record(0, command)
         return await session.run(command)
 
 
