@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import aioconn
-from aioconn import breaker
+from aioconn.admission import breaker
 from aioconn.lab import Faults, Lab, LabDevice
 
 Pair = tuple[aioconn.Device, LabDevice]

@@ -312,7 +312,7 @@ async def test_a_call_that_is_too_late_for_a_home_finds_the_next(
     async with r1.exclusive():
         await r1.disconnect_all()
         last.call_soon_threadsafe(leaves.wait, 20)
-    monkeypatch.setattr(aioconn.manager, "carry", arrive_late)
+    monkeypatch.setattr(aioconn.manager.dwelling, "carry", arrive_late)
     await getattr(r1, word)()
     assert r1.manager.loop is not last
     assert len(homes) == r1.connected == (word == "connect")

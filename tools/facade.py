@@ -73,7 +73,7 @@ FACADES = (
     Facade(
         name="ManagerWords",
         doc="What the manager of a device offers.",
-        sources=(("aioconn.manager", "ConnectionManager"),),
+        sources=(("aioconn.manager.manager", "ConnectionManager"),),
         own=words("wrap"),
         by_hand=words("breaker device connections get using_alias instantiate"),
         not_here=words(

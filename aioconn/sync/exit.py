@@ -23,7 +23,7 @@ from aioconn.connection import State
 from aioconn.errors import AioconnError
 from aioconn.home import homes
 from aioconn.home.ending import AFTER_CHILDREN, after_children
-from aioconn.manager import ConnectionManager
+from aioconn.manager import ConnectionManager, Host
 from aioconn.testbed.device import Device
 
 LISTENING = 0.3
@@ -131,12 +131,12 @@ class Departure:
             await _ends(self._tasks)
         # those behind others first
         hops = _hops(self._managers)
-        others = [manager for manager in self._managers if id(manager) not in hops]
+        others: list[Host] = [manager for manager in self._managers if id(manager) not in hops]
         for group in (others, hops.values()):
             await _ends([asyncio.ensure_future(_close(manager)) for manager in group])
 
 
-async def _close(manager: ConnectionManager) -> None:
+async def _close(manager: Host) -> None:
     try:
         await manager.disconnect_all()
     except AioconnError:  # nobody has the device any more, only what it opened
@@ -163,9 +163,9 @@ async def _ends(tasks: Iterable[asyncio.Task[Any]]) -> None:
         raise cancelled
 
 
-def _hops(managers: Iterable[ConnectionManager]) -> dict[int, ConnectionManager]:
+def _hops(managers: Iterable[ConnectionManager]) -> dict[int, Host]:
     """Those through which others are reached."""
-    found: dict[int, ConnectionManager] = {}
+    found: dict[int, Host] = {}
     for manager in managers:
         with contextlib.suppress(AioconnError):
             device = manager.device

@@ -11,7 +11,7 @@ from aioconn.home import call_at_home
 from aioconn.sync.words import ManagerWords
 
 if TYPE_CHECKING:
-    from aioconn.breaker import Circuit
+    from aioconn.admission.breaker import Circuit
     from aioconn.connection import BaseConnection
     from aioconn.sync.devices import Device
     from aioconn.sync.reach import Reach

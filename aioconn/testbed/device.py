@@ -9,13 +9,13 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, cast, overload
 from urllib.parse import unquote, urlsplit
 
-from aioconn.connect_gate import ConnectGate
+from aioconn.admission import ConnectGate
 from aioconn.credentials import Credentials
 from aioconn.declaration import Loader
-from aioconn.defaults import DEFAULT_ALIAS, Defaults
 from aioconn.errors import UnknownDevice, UsageError, nearest
 from aioconn.events import Listeners
 from aioconn.manager import Connection, ConnectionManager
+from aioconn.manager.defaults import DEFAULT_ALIAS, Defaults
 from aioconn.path import Path
 from aioconn.policy import COMMAND_TIMEOUT, POOL_TIMEOUT, Limits
 from aioconn.residence import LoopKind

@@ -10,8 +10,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
+from aioconn.admission import ConnectGate
 from aioconn.collector import crowded, paused
-from aioconn.connect_gate import ConnectGate
 from aioconn.declaration import Loader
 from aioconn.errors import Problem, UnknownDevice, nearest
 from aioconn.events import Listeners

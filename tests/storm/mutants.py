@@ -31,11 +31,11 @@ PATIENCE = 240.0
 
 TESTS = (
     "tests/pool/test_gate.py",
-    "tests/test_limits.py",
-    "tests/test_line.py",
-    "tests/test_lesson.py",
-    "tests/test_breaker.py",
-    "tests/test_admission.py",
+    "tests/admission/test_limits.py",
+    "tests/admission/test_line.py",
+    "tests/admission/test_lesson.py",
+    "tests/admission/test_breaker.py",
+    "tests/admission/test_admission.py",
     "tests/pool/test_pool.py",
     "tests/test_transaction.py",
 )

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
-from aioconn.lesson import Lesson
+from aioconn.admission.lesson import Lesson
 from aioconn.policy import LEARNED_FOR
 
 

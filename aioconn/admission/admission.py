@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection
 from typing import Any, Protocol
 
 from aioconn import collector
-from aioconn.breaker import Breaker
-from aioconn.connect_gate import ConnectGate
+from aioconn.admission.breaker import Breaker
+from aioconn.admission.connect_gate import ConnectGate
+from aioconn.admission.limits import Budget
+from aioconn.admission.line import Claim
 from aioconn.connection import BaseConnection, State
 from aioconn.errors import AioconnError, CircuitOpen, HostUnreachable, SessionClosed, ShellRefused
 from aioconn.events import CircuitOpened, LimitLearned, Listeners
 from aioconn.exclusive import ConfigureOrder, Exclusivity
 from aioconn.home import call_at_home
-from aioconn.limits import Budget
-from aioconn.line import Claim
 from aioconn.links import Links
 from aioconn.policy import DOUBTED_FOR, LEARNED_FOR, Limits
 from aioconn.protocols.sharing import would_share

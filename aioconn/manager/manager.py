@@ -4,77 +4,30 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import contextvars
 import dataclasses
 import functools
 import weakref
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Protocol, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
 
-from aioconn.admission import Admission
-from aioconn.breaker import Breaker
-from aioconn.connect_gate import ConnectGate
+from aioconn.admission import Admission, Breaker, ConnectGate
 from aioconn.connection import BaseConnection, State
-from aioconn.credentials import Credentials
 from aioconn.declaration import Loader
-from aioconn.defaults import Defaults
-from aioconn.errors import (
-    AliasInUse,
-    ConnectError,
-    InvalidAlias,
-    SessionClosed,
-    UnknownAlias,
-    UnknownPath,
-    UsageError,
-    nearest,
-)
-from aioconn.events import Listeners
+from aioconn.errors import AliasInUse, ConnectError, UsageError
 from aioconn.exclusive_work import ExclusiveWork
-from aioconn.home import carry
-from aioconn.jump import JumpLink
-from aioconn.openings import Openings
+from aioconn.manager.aliases import Aliases, Connection
+from aioconn.manager.defaults import Defaults
+from aioconn.manager.dwelling import Dwelling
+from aioconn.manager.jump import JumpLink, path_to_jump_over
+from aioconn.manager.maker import Maker
+from aioconn.manager.openings import Openings
+from aioconn.manager.target import Target
 from aioconn.path import Path
 from aioconn.policy import COMMAND_TIMEOUT, Limits
-from aioconn.pool import ConnectionPool, pool_type
-from aioconn.request import Request
-from aioconn.residence import LoopKind, Residence, undisturbed
+from aioconn.pool import ConnectionPool
+from aioconn.residence import LoopKind, Residence
 from aioconn.wrapping import Wrapper, Wrappers, Wrapping
-
-Connection = BaseConnection[Any] | ConnectionPool[Any]
-
-T = TypeVar("T")
-
-
-class Target(Protocol):
-    """What a manager has to know of its device."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def platform_hint(self) -> Any:
-        """A Platform, or what the testbed calls it, or None."""
-        ...
-
-    @property
-    def paths(self) -> Mapping[str, Path]: ...
-    @property
-    def credentials(self) -> Credentials: ...
-    @property
-    def listeners(self) -> Listeners: ...
-    def manager_of(self, device: str) -> ConnectionManager:
-        """The manager of another device of the testbed, for jumps."""
-        ...
-
-    def owns_name(self, name: str) -> bool:
-        """Whether `name` is an attribute of the device already."""
-        ...
-
-    @property
-    def connect_gate(self) -> ConnectGate | None:
-        """Bounds how many connections of the whole testbed are opened at once."""
-        ...
 
 
 class ConnectionManager:
@@ -95,23 +48,23 @@ class ConnectionManager:
     ) -> None:
         self._device = weakref.ref(device)
         self._name = device.name
-        self._defaults = defaults or Defaults()
         self._admission = Admission(device.name, limits or Limits(), self, device.listeners)
-        self._residence = Residence(device.name, loop)
         self._wrappers = Wrappers(device.name)
         self._wrappers.expect(wrappers)
         for path in device.paths.values():
             if path.wrappers:
                 self._wrappers.expect(map(Loader, path.wrappers), via=path.name)
-        self._connections: dict[str, Connection] = {}
-        self._fingerprints: dict[str, tuple[Any, ...]] = {}
+        self._maker = Maker(device.name, defaults or Defaults(), self._admission, self._wrappers)
+        self._aliases = Aliases(device.name)
         self._openings = Openings(device.name)
-        self._connecting = 0  # calls of `connect` that go on at home
-        self._leaves_soon = False  # was to leave home while somebody connected
-        self._jump = JumpLink(device.name)
-        self._alias_in_use: contextvars.ContextVar[str | None] = contextvars.ContextVar(
-            f"aioconn alias of {device.name}", default=None
+        self._dwelling = Dwelling(
+            Residence(device.name, loop),
+            self._aliases,
+            self._openings,
+            self._admission.exclusivity,
+            self._neighbour,
         )
+        self._jump = JumpLink(device.name)
 
     # ------------------------------------------------------------------ what there is
 
@@ -125,17 +78,17 @@ class ConnectionManager:
     @property
     def connections(self) -> Mapping[str, Connection]:
         """Alias -> connection or pool, live or not, as they are now; read-only."""
-        return MappingProxyType(self._connections.copy())
+        return self._aliases.view()
 
     @property
     def default_alias(self) -> str:
         """The alias that services called on the device go to: `using_alias()`'s in this task, else the default."""
-        return self._alias_in_use.get() or self._defaults.alias
+        return self._aliases.in_use or self._maker.defaults.alias
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The home loop; None until something connects."""
-        return self._residence.loop
+        return self._dwelling.residence.loop
 
     @property
     def limits(self) -> Limits:
@@ -144,14 +97,14 @@ class ConnectionManager:
     @property
     def defaults(self) -> Defaults:
         """What `connect()` starts from."""
-        return self._defaults
+        return self._maker.defaults
 
     @property
     def tied(self) -> bool:
         """Whether it holds what cannot move to another process: connections, the link for devices behind this one, a
         count of logins, wrappers that were attached as objects."""
         return bool(
-            any(one.state is not State.CLOSED for one in self._connections.values())
+            any(one.state is not State.CLOSED for one in self._aliases)
             or self._openings
             or self._jump.there
             or self.limits.logins_per_minute is not None
@@ -160,40 +113,25 @@ class ConnectionManager:
 
     def default_arguments(self, arguments: Mapping[str, Any]) -> None:
         """Options that every later `connect()` of this device starts from."""
-        self._defaults = dataclasses.replace(
-            self._defaults, arguments={**self._defaults.arguments, **arguments}
-        )
+        defaults = self._maker.defaults
+        self._maker.defaults = dataclasses.replace(defaults, arguments={**defaults.arguments, **arguments})
 
     def is_connected(self, alias: str | None = None) -> bool:
         """Whether the alias is live; False for an unknown one."""
-        connection = self._connections.get(alias or self.default_alias)
+        connection = self._aliases.find(alias or self.default_alias)
         return connection is not None and connection.connected
 
     def get(self, alias: str | None = None) -> Connection:
         """The connection of an alias. Raises `UnknownAlias`."""
-        alias = alias or self.default_alias
-        connection = self._connections.get(alias)
-        if connection is None:
-            raise UnknownAlias(
-                f"no connection {alias!r}",
-                device=self._name,
-                hint=nearest(alias, list(self._connections)) if self._connections else "call connect()",
-            )
-        return connection
+        return self._aliases.get(alias or self.default_alias)
 
-    @contextlib.contextmanager
-    def using_alias(self, name: str) -> Iterator[Connection]:
+    def using_alias(self, name: str) -> AbstractContextManager[Connection]:
         """Within the block, and in this task only, services called on the device go to `name`."""
-        connection = self.get(name)
-        token = self._alias_in_use.set(name)
-        try:
-            yield connection
-        finally:
-            self._alias_in_use.reset(token)
+        return self._aliases.using(name)
 
     def statistics(self) -> dict[str, Any]:
         """Plain numbers: sessions by state, the budget, the waiters."""
-        connections = list(self._connections.values())
+        connections = list(self._aliases)
         states = [connection.state for connection in connections]
         budget = self._admission.budget
         return {
@@ -207,7 +145,7 @@ class ConnectionManager:
             "waiting": budget.waiting,
             "exclusive": self._admission.exclusivity.statistics(),
             **self._admission.links.statistics(),
-            "pools": {pool.alias: pool.statistics() for pool in self._pools()},
+            "pools": {pool.alias: pool.statistics() for pool in self._aliases.pools()},
         }
 
     def __repr__(self) -> str:
@@ -237,14 +175,14 @@ class ConnectionManager:
         **arguments: Any,
     ) -> Connection:
         """Make a connection under `alias` without opening it. Raises what is wrong with the request, nothing else."""
-        alias = self._checked_alias(alias)
-        path = self._paths(via)[0]
-        connection, fingerprint = self._make(
-            alias, path, cls, arguments, self._defaults.pooling(pool_size, pool_timeout)
-        )
-        if (present := self._connections.get(alias)) is not None and present.connected:
+        device, maker = self.device, self._maker
+        alias = maker.alias(alias, device)
+        path = maker.paths(via, device)[0]
+        pooling = maker.defaults.pooling(pool_size, pool_timeout)
+        connection, fingerprint = maker.make(device, alias, path, cls, arguments, pooling)
+        if (present := self._aliases.find(alias)) is not None and present.connected:
             raise AliasInUse(f"alias {alias!r} is connected", device=self._name, hint="disconnect() it first")
-        self._register(alias, connection, fingerprint)
+        self._aliases.keep(alias, connection, fingerprint)
         return connection
 
     async def connect(
@@ -267,8 +205,8 @@ class ConnectionManager:
         `pool_size` makes a pool of at most so many sessions; one is opened now, the others when they are needed. A call
         waits at most `pool_timeout` seconds for one of them (30 if not given; 0: no limit but its own deadline).
         """
-        if (home := self._home()) is not asyncio.get_running_loop():
-            return await self._carry(
+        if (home := self._dwelling.home()) is not asyncio.get_running_loop():
+            return await self._dwelling.carry(
                 home,
                 functools.partial(
                     self.connect,
@@ -282,11 +220,12 @@ class ConnectionManager:
                     **arguments,
                 ),
             )
-        alias = self._checked_alias(alias)
-        paths = self._paths(via)
-        pooling = self._defaults.pooling(pool_size, pool_timeout)
+        device, maker = self.device, self._maker
+        alias = maker.alias(alias, device)
+        paths = maker.paths(via, device)
+        pooling = maker.defaults.pooling(pool_size, pool_timeout)
         failures: list[ConnectError] = []
-        self._connecting += 1
+        self._dwelling.connecting()
         try:
             for path in paths:
                 try:
@@ -296,9 +235,7 @@ class ConnectionManager:
                 except ConnectError as error:
                     failures.append(error)
         finally:
-            self._connecting -= 1
-            if self._leaves_soon:
-                self._leave_home()
+            self._dwelling.connected()
         for failure in failures[:-1]:
             failures[-1].add_note(f"before that: {failure}")
         raise failures[-1]
@@ -314,10 +251,11 @@ class ConnectionManager:
         timeout: float | None,
         replace: bool,
     ) -> Connection:
-        connection, fingerprint = self._make(alias, path, cls, arguments, pooling)
-        present = self._connections.get(alias)
+        connection, fingerprint = self._maker.make(self.device, alias, path, cls, arguments, pooling)
+        aliases = self._aliases
+        present = aliases.find(alias)
         if present is not None and (present.connected or alias in self._openings):
-            if self._fingerprints[alias] == fingerprint:
+            if aliases.is_for(alias, fingerprint):
                 await self._openings.wait(alias, present, timeout)
                 return present
             if not replace:
@@ -328,123 +266,38 @@ class ConnectionManager:
                     hint="choose another alias, or pass replace=True",
                 )
             await self.destroy(alias)
-        elif present is not None and self._fingerprints[alias] == fingerprint:
+        elif present is not None and aliases.is_for(alias, fingerprint):
             connection = present  # the same again, after a disconnect: whoever holds it can use it again
         elif present is not None:
-            await (
-                present.close()
-            )  # broken, and perhaps about to be opened again for a call: nobody would close it
-        self._register(alias, connection, fingerprint)
+            # broken, and perhaps about to be opened again for a call: nobody would close it
+            await present.close()
+        aliases.keep(alias, connection, fingerprint)
         try:
             await self._openings.wait(alias, connection, timeout)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError) and alias not in self._openings:
                 await connection.close()  # it opened in the very turn in which the caller was cancelled
-            mine = self._connections.get(alias) is connection and alias not in self._openings
+            mine = aliases.find(alias) is connection and alias not in self._openings
             if mine and not connection.connected and connection.state is not State.OPENING:
-                self._forget(alias)
+                aliases.forget(alias, connection)
                 await connection.close()  # who holds it from before would open it again, and nobody close it
             raise
         return connection
-
-    def _make(
-        self,
-        alias: str,
-        path: Path,
-        cls: type[BaseConnection[Any]] | str | None,
-        arguments: Mapping[str, Any],
-        pooling: tuple[int | None, float | None],
-    ) -> tuple[Connection, tuple[Any, ...]]:
-        device = self.device
-        kind = self._defaults.class_of(path, cls, device=self._name)
-        self._wrappers.complete(path.name)
-        merged = {**self._defaults.arguments, **arguments}
-        request = Request(
-            device=self._name,
-            alias=alias,
-            path=path,
-            arguments=merged,
-            credentials=device.credentials.under(path.credentials),
-            platform=device.platform_hint,
-            listeners=device.listeners,
-            environment=self._admission,
-            wrappers=self._wrappers,
-        )
-        size, wait = pooling
-        fingerprint = (kind, path.name, size, wait, tuple(sorted(merged.items(), key=lambda item: item[0])))
-        if size is None:
-            return kind(request), fingerprint
-        return pool_type(kind)(kind, request, self._admission, size=size, timeout=wait), fingerprint
 
     def class_of(self, via: str | Sequence[str] | None = None) -> type[BaseConnection[Any]]:
         """The class that `connect(via=...)` would use on the first path it tries.
 
         Raises `UnknownPath` and `UnknownClass`.
         """
-        return self._defaults.class_of(self._paths(via)[0], None, device=self._name)
-
-    def _pools(self) -> list[ConnectionPool[Any]]:
-        return [one for one in list(self._connections.values()) if isinstance(one, ConnectionPool)]
-
-    def _register(self, alias: str, connection: Connection, fingerprint: tuple[Any, ...]) -> None:
-        self._connections[alias] = connection
-        self._fingerprints[alias] = fingerprint
-
-    def _forget(self, alias: str) -> None:
-        self._connections.pop(alias, None)
-        self._fingerprints.pop(alias, None)
-
-    def _checked_alias(self, alias: str | None) -> str:
-        alias = self._defaults.checked_alias(alias, device=self._name)
-        if self.device.owns_name(alias):
-            raise InvalidAlias(f"the device already has something called {alias!r}", device=self._name)
-        return alias
-
-    def _paths(self, via: str | Sequence[str] | None) -> list[Path]:
-        return self._defaults.chosen(via, self.device.paths, device=self._name)
-
-    def _home(self) -> asyncio.AbstractEventLoop:
-        """The loop to carry a call to; claimed by the first one. Raises LoopMismatch if it does not run."""
-        if (here := self._residence.here) is not None:
-            return here
-        return self._residence.claim(vacant=self._vacant(), neighbour=self._neighbour())
-
-    async def _carry(self, home: asyncio.AbstractEventLoop, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """What `call()` gives at home. If the device leaves that one while the call is still on its way there, the call
-        is made again from here, and finds where the device lives next."""
-        begun = False
-
-        async def work() -> T:
-            nonlocal begun
-            begun = True
-            return await call()
-
-        try:
-            return await carry(home, work)
-        except SessionClosed:
-            if begun or self._residence.loop is home:
-                raise
-        return await call()
+        path = self._maker.paths(via, self.device)[0]
+        return self._maker.defaults.class_of(path, None, device=self._name)
 
     def claim_home(self) -> asyncio.AbstractEventLoop:
         """The loop to bring a call to from a thread that runs none; found, or started in a thread of its own.
 
         Raises UsageError if the device is to live on a caller's loop and nothing has connected it yet.
         """
-        if (home := self._residence.leased) is not None:
-            return home
-        return undisturbed(
-            lambda: self._residence.claim_from_thread(vacant=self._vacant(), neighbour=self._neighbour())
-        )
-
-    def _vacant(self) -> bool:
-        """Whether nothing of the device lives at its home."""
-        open_ = any(connection.state is not State.NEW for connection in list(self._connections.values()))
-        return not open_ and not self._openings
-
-    def _is_all_closed(self) -> bool:
-        states = [connection.state for connection in list(self._connections.values())]
-        return not self._openings and all(state in (State.NEW, State.CLOSED) for state in states)
+        return self._dwelling.claim_from_thread()
 
     def _neighbour(self) -> Residence | None:
         """Where the jump host lives whose link carries this device's."""
@@ -456,7 +309,7 @@ class ConnectionManager:
     @property
     def residence(self) -> Residence:
         """Where the device lives; for those behind it."""
-        return self._residence
+        return self._dwelling.residence
 
     # ------------------------------------------------------------------ closing
 
@@ -471,29 +324,25 @@ class ConnectionManager:
         try:
             await connection.close()
         finally:
-            if self._connections.get(alias) is connection:
-                self._forget(alias)
+            self._aliases.forget(alias, connection)
 
     async def disconnect_all(self) -> None:
         """Close everything, also when cancelled. Failures come as one ExceptionGroup, when all are closed."""
-        if self._residence.loop is None and all(
-            connection.state is State.CLOSED for connection in self._connections.values()
-        ):
+        if self.loop is None and all(connection.state is State.CLOSED for connection in self._aliases):
             return  # nothing lives anywhere: no thread is started to close it
-        if (home := self._home()) is not asyncio.get_running_loop():
-            await self._carry(home, self.disconnect_all)
+        if (home := self._dwelling.home()) is not asyncio.get_running_loop():
+            await self._dwelling.carry(home, self.disconnect_all)
             return
-        await self._close_all([connection.close for connection in self._connections.values()])
+        await self._close_all([connection.close for connection in self._aliases])
 
     async def destroy_all(self) -> None:
         """The same, and forget every alias."""
-        doomed = list(self._connections.items())
+        doomed = self._aliases.view()
         try:
             await self.disconnect_all()
         finally:
-            for alias, connection in doomed:
-                if self._connections.get(alias) is connection:
-                    self._forget(alias)
+            for alias, connection in doomed.items():
+                self._aliases.forget(alias, connection)
 
     async def _close_all(self, closers: list[Callable[[], Any]]) -> None:
         tasks: list[asyncio.Future[Any]] = []
@@ -516,29 +365,12 @@ class ConnectionManager:
             errors = [task.exception() for task in tasks if task.done() and not task.cancelled()]
             failures += [error for error in errors if isinstance(error, Exception)]
             # What somebody has connected meanwhile lives on, here, and its own close does the rest.
-            if self._is_all_closed():
+            if self._dwelling.quiet:
                 await self._admission.links.close()
                 await self._jump.close()
-            self._leave_home()
+            self._dwelling.leave()
         if failures:
             raise ExceptionGroup(f"{self._name}: {len(failures)} connections failed to close", failures)
-
-    def _leave_home(self) -> None:
-        """Once nothing lives there: nor anybody who keeps the device, or waits for it, and gives back at this loop."""
-        exclusivity, home = self._admission.exclusivity, self._residence.loop
-        if home is None or home is not asyncio.get_running_loop():
-            return  # it lives elsewhere by now
-        self._leaves_soon = bool(self._connecting)  # which may open something here the very next moment
-        if self._leaves_soon or not self._is_all_closed():
-            return
-        for connection in self._connections.values():
-            if (closing := connection.closing) is not None:
-                closing.add_done_callback(lambda _: self._leave_home())
-                return
-        if exclusivity.idle:
-            self._residence.leave()
-        else:
-            exclusivity.on_idle = self._leave_home
 
     # ------------------------------------------------------------------ what the admission asks for
 
@@ -548,7 +380,7 @@ class ConnectionManager:
         while budget.waiting:
             idle = [
                 (pool.idle_since, pool.alias, pool)
-                for pool in self._pools()
+                for pool in self._aliases.pools()
                 if pool.idle_since is not None and budget.hungry(self._time(), pool.alias) is not None
             ]
             if not idle:
@@ -557,7 +389,7 @@ class ConnectionManager:
 
     def device_gone(self, connection: BaseConnection[Any], error: BaseException) -> None:
         """For whoever has had the device restarted: all sessions but his are lost, also those that have not noticed."""
-        for other in list(self._connections.values()):
+        for other in self._aliases:
             if isinstance(other, ConnectionPool):
                 other.lose_all(connection, error)
             elif other is not connection:
@@ -565,7 +397,7 @@ class ConnectionManager:
         self._jump.abort()
 
     def path_changed(self, path: str) -> None:
-        for pool in self._pools():
+        for pool in self._aliases.pools():
             if pool.via == path:
                 pool.path_changed()
 
@@ -579,7 +411,7 @@ class ConnectionManager:
         Calls made in the block pass, those of tasks started in it as well. The wait, in the order of all callers, is
         bounded by `timeout` (seconds): `DeviceBusy` says who is in the way. `Deadlock`, at once, if it is the caller.
         """
-        return ExclusiveWork(self._name, self._admission.exclusivity, self._home, timeout)
+        return ExclusiveWork(self._name, self._admission.exclusivity, self._dwelling.home, timeout)
 
     def breaker(self, path: str) -> Breaker:
         """What the attempts on a path have come to, and when it will be tried again; `reset()` forgets its failures."""
@@ -597,17 +429,9 @@ class ConnectionManager:
 
     async def link(self, *, through: Any = None) -> Any:
         """This device's own SSH link as a jump host: connected once, shared by all devices behind it."""
-        self._home()
+        self._dwelling.home()
         device = self.device
-        candidates = [
-            path for path in self._paths(None) if path.protocol in (None, "ssh") and not path.command
-        ]
-        candidates += [
-            path for path in device.paths.values() if path.protocol in (None, "ssh") and not path.command
-        ]
-        if not candidates:
-            raise UnknownPath("a jump host needs a path with protocol ssh", device=self._name)
-        path = candidates[0]
+        path = path_to_jump_over(self._maker.paths(None, device), device.paths.values(), device=self._name)
         for hop in path.proxy if through is None else ():
             through = await device.manager_of(hop).link(through=through)
         return await self._jump.get(path, device.credentials.under(path.credentials), through)

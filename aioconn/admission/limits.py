@@ -11,8 +11,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aioconn.lesson import Lesson
-from aioconn.line import Claim, Group, Line, Waiter
+from aioconn.admission.lesson import Lesson
+from aioconn.admission.line import Claim, Group, Line, Waiter
 from aioconn.policy import LEARNED_FOR, TURN, Limits, LoginRate
 
 __all__ = ["Budget", "Claim"]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioconn.breaker import Breaker, Circuit
+from aioconn.admission.breaker import Breaker, Circuit
 from aioconn.errors import (
     AuthenticationFailed,
     CircuitOpen,

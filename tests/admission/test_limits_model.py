@@ -13,7 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from aioconn.limits import Budget, Claim
+from aioconn.admission.limits import Budget, Claim
 from aioconn.policy import LEARNED_FOR, TURN, Limits, LoginRate
 from tests.examples import examples
 

@@ -6,7 +6,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioconn.line import Claim, Group, Line, Waiter
+from aioconn.admission.line import Claim, Group, Line, Waiter
 
 
 def waiter(turn: int, group: Group) -> Waiter:

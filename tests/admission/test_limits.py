@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aioconn.limits import Budget, Claim
+from aioconn.admission.limits import Budget, Claim
 from aioconn.policy import LEARNED_FOR, TURN, Limits, LoginRate
 
 WINDOW = LoginRate.WINDOW

@@ -4,11 +4,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from aioconn import options as option_sets
 from aioconn.credentials import Credentials
-from aioconn.errors import AuthenticationFailed, ConnectTimeout, HostUnknown, HostUnreachable, MissingValue
+from aioconn.errors import (
+    AuthenticationFailed,
+    ConnectTimeout,
+    HostUnknown,
+    HostUnreachable,
+    MissingValue,
+    UnknownPath,
+)
 from aioconn.path import Path, Ways
 from aioconn.policy import CLOSE_TIMEOUT
 from aioconn.request import BaseOptions
@@ -16,6 +24,14 @@ from aioconn.transport.base import Progress
 
 if TYPE_CHECKING:
     from aioconn.transport.ssh import SshLink
+
+
+def path_to_jump_over(preferred: Iterable[Path], others: Iterable[Path], *, device: str) -> Path:
+    """The first that speaks SSH. Raises `UnknownPath`."""
+    for path in (*preferred, *others):
+        if path.protocol in (None, "ssh") and not path.command:
+            return path
+    raise UnknownPath("a jump host needs a path with protocol ssh", device=device)
 
 
 class JumpLink:

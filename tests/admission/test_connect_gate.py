@@ -8,7 +8,7 @@ import random
 
 import pytest
 
-from aioconn.connect_gate import HOLD, ConnectGate
+from aioconn.admission.connect_gate import HOLD, ConnectGate
 
 pytestmark = pytest.mark.clock("jumping")
 
