@@ -64,7 +64,7 @@ UVLOOP_TESTS = (
     "tests/lab/test_telnet.py",
     "tests/pool/test_pool.py",
     "tests/test_manager.py",
-    "tests/test_pipelined.py",
+    "tests/connection/test_pipelined.py",
     "tests/test_residence.py",
 )
 UVLOOP_MARKS = "not (clock or soak or integration or processes or programs or chaos or storm)"

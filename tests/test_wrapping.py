@@ -27,10 +27,10 @@ from aioconn.pool import ConnectionPool
 from aioconn.protocols.lasting import Lasting
 from aioconn.wrapping import Call, Proceed
 from tests.cancelling import Moment, Way, cut_everywhere
+from tests.connection.test_pipelined import TagConnection, TagServer
 from tests.lab_fixtures import Pair
 from tests.storm.clock import run
 from tests.storm.device import FakeConnection, FakeDevice
-from tests.test_pipelined import TagConnection, TagServer
 
 Work = Callable[[Call, Proceed], Awaitable[Any]]
 

@@ -84,7 +84,11 @@ FACADES = (
     Facade(
         name="ConnectionWords",
         doc="What every connection offers, whatever it speaks.",
-        sources=(("aioconn.connection", "BaseConnection"), ("aioconn.life", "Life")),
+        sources=(
+            ("aioconn.connection.connection", "BaseConnection"),
+            ("aioconn.connection.skeleton", "Skeleton"),
+            ("aioconn.connection.life", "Life"),
+        ),
         own=words("path options credentials listeners"),
         by_hand=words("transaction services streams"),
         not_here=words(

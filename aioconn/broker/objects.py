@@ -26,7 +26,7 @@ _OURS = {
     "Interface": "aioconn.testbed.model",
     "Limits": "aioconn.policy",
     "Link": "aioconn.testbed.model",
-    "State": "aioconn.life",
+    "State": "aioconn.connection.skeleton",
     "Expected": "aioconn.protocols.cli",
     "Ping": "aioconn.protocols.operations",
     "Reloaded": "aioconn.protocols.reloading",

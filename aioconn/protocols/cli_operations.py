@@ -9,11 +9,10 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Sequence
 from typing import Self
 
-from aioconn.connection import BaseConnection, service
+from aioconn.connection import BaseConnection, State, service
 from aioconn.credentials import Secret
 from aioconn.errors import AioconnError, CommandFailed, CommandTimeout, SessionBroken, UsageError
 from aioconn.home import call_at_home
-from aioconn.life import State
 from aioconn.platforms.model import Platform
 from aioconn.policy import COPY_TIMEOUT, RELOAD_TIMEOUT
 from aioconn.protocols import operations, reloading

@@ -8,9 +8,9 @@ import functools
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from aioconn.connection.serving import Serving
 from aioconn.exclusive import Exclusivity
 from aioconn.exclusive_work import ExclusiveWork
-from aioconn.serving import Serving
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from aioconn.connection import BaseConnection
+    from aioconn.connection.skeleton import State
     from aioconn.credentials import Credentials, Secret
     from aioconn.errors import Problem
     from aioconn.events import Listeners
-    from aioconn.life import State
     from aioconn.path import Path
     from aioconn.policy import Limits
     from aioconn.protocols.cli import Expected

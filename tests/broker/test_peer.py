@@ -15,6 +15,7 @@ import pytest
 from aioconn.broker import owing, words
 from aioconn.broker.frames import Call, Cancel, Failure, Frame, Item, Leave, Next, Target, Value, encode
 from aioconn.broker.values import ConnectionRef, DeviceRef
+from aioconn.connection import State
 from aioconn.errors import (
     CommandRejected,
     Deadlock,
@@ -25,7 +26,6 @@ from aioconn.errors import (
     UsageError,
     UsedAfterRelease,
 )
-from aioconn.life import State
 from aioconn.results import Output, Results
 from tests.broker.caller import WasCancelled
 from tests.broker.conftest import Shared

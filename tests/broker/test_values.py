@@ -254,7 +254,7 @@ def test_loading_it_loads_little() -> None:
         "import sys; from aioconn.broker import frames; "
         "assert not {'asyncssh', 'asyncio', 'aioconn.protocols.cli'} & set(sys.modules); "
         "assert frames.values.load(bytes.fromhex(sys.argv[1])).name == 'READY'; "
-        "assert 'aioconn.life' in sys.modules"
+        "assert 'aioconn.connection.skeleton' in sys.modules"
     )
     from aioconn.connection import State
 

@@ -37,7 +37,7 @@ TESTS = (
     "tests/admission/test_breaker.py",
     "tests/admission/test_admission.py",
     "tests/pool/test_pool.py",
-    "tests/test_transaction.py",
+    "tests/connection/test_transaction.py",
 )
 KNOWN = ("tests/test_known_bugs.py", "tests/test_cancelling.py")
 COPIED = ("aioconn", "tests", "tools", "pyproject.toml", "README.md")

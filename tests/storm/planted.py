@@ -552,7 +552,7 @@ MUTANTS: tuple[Mutant, ...] = tuple(
         ("pool/sessions.py", SESSIONS),
         ("admission/limits.py", LIMITS),
         ("admission/breaker.py", BREAKER),
-        ("turn.py", TURN),
+        ("connection/turn.py", TURN),
         ("pool/lending.py", LENDING),
         ("pool/calls.py", CALLS),
     )

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import Any, ClassVar
 
-from aioconn.connection import BaseConnection, pipelined, streaming
+from aioconn.connection import BaseConnection, State, pipelined, streaming
 from aioconn.errors import (
     AioconnError,
     BadReply,
@@ -19,7 +19,6 @@ from aioconn.errors import (
     SessionClosed,
 )
 from aioconn.home import carry_iterator
-from aioconn.life import State
 from aioconn.protocols.gnmi import messages, requests, values
 from aioconn.protocols.gnmi.channel import Channel, Failed, Stream
 from aioconn.protocols.gnmi.greeting import login, refusal

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from aioconn.connection import State
 from aioconn.errors import (
     CommandTimeout,
     SnmpError,
@@ -14,7 +15,6 @@ from aioconn.errors import (
 )
 from aioconn.events import Event, ServiceStarted
 from aioconn.lab.snmp import SnmpFaults
-from aioconn.life import State
 from aioconn.protocols.snmp import Typed, VarBind
 from aioconn.protocols.snmp.connection import MOST_ASKED
 from tests.protocols.snmp.conftest import NUMBERS, Site

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from aioconn.connection import State
 from aioconn.errors import AioconnError, CommandTimeout, SessionBroken, SnmpError
-from aioconn.life import State
 from tests.protocols.snmp.conftest import AS_READER, NUMBERS, Site
 
 

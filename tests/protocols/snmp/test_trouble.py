@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from aioconn.connection import State
 from aioconn.errors import (
     CommandTimeout,
     ConnectError,
@@ -17,7 +18,6 @@ from aioconn.errors import (
     UsageError,
 )
 from aioconn.lab.snmp import SnmpFaults
-from aioconn.life import State
 from aioconn.protocols.snmp import VarBind, names, pdu
 from aioconn.protocols.snmp.pdu import Kind
 from tests.forking import in_child, links

@@ -15,13 +15,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
 from aioconn.caller import Caller, here
+from aioconn.connection.serving import Serving, pipelined, service, streaming
+from aioconn.connection.skeleton import O_co, State
+from aioconn.connection.transaction import Transaction
 from aioconn.errors import AioconnError, DeviceBusy
 from aioconn.exclusive import Exclusivity
 from aioconn.hold import Hold
 from aioconn.home import call_at_home, carry_acquiring, carry_iterator
-from aioconn.life import O_co, State
-from aioconn.serving import Serving, pipelined, service, streaming
-from aioconn.transaction import Transaction
 
 __all__ = ["BaseConnection", "State", "pipelined", "service", "streaming"]
 

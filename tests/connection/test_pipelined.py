@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from aioconn.connection import BaseConnection, State, pipelined, service
+from aioconn.connection.turn import Turn
 from aioconn.errors import CommandTimeout, DeviceBusy, SessionBroken, SessionClosed
 from aioconn.path import Path
 from aioconn.request import BaseOptions, Request
-from aioconn.turn import Turn
 
 
 class TagServer:

@@ -9,6 +9,8 @@ import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from typing import Any, ClassVar, Concatenate, ParamSpec, TypeVar, cast
 
+from aioconn.connection.life import Life
+from aioconn.connection.skeleton import O_co, State
 from aioconn.errors import (
     AioconnError,
     CommandTimeout,
@@ -19,7 +21,6 @@ from aioconn.errors import (
 )
 from aioconn.events import ServiceFinished, ServiceStarted
 from aioconn.home import carry, carry_iterator
-from aioconn.life import Life, O_co, State
 from aioconn.request import Request
 from aioconn.wrapping import let_through, letting_through
 

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from aioconn.deadline import Alarm
+from aioconn.connection.deadline import Alarm
 
 
 @pytest.fixture
