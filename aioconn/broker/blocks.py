@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
+from aioconn.broker.books import Address
 from aioconn.broker.frames import (
     Call,
     CallKind,
@@ -26,12 +27,10 @@ from aioconn.broker.frames import (
     encode,
 )
 from aioconn.broker.wire import Stale, Step, Wire
+from aioconn.broker.wires import Wires
 from aioconn.errors import BrokerGone, LimitReached, SessionClosed, UsedAfterRelease
 from aioconn.home.leash import Leash
 from aioconn.home.visit import refuse_in_a_loop
-
-if TYPE_CHECKING:
-    from aioconn.broker.client import RemoteEstate
 
 TURN = 600.0
 """Seconds to wait while other threads ask on the same wire."""
@@ -102,12 +101,23 @@ def _refuse_left_behind(wire: Wire) -> None:
         )
 
 
+class Source(Protocol):
+    """What things on a wire need of the estate that they are asked of."""
+
+    address: Address
+    wires: Wires
+
+    def route(self) -> Wire | None: ...
+
+    def bind(self, block: Any, /) -> None: ...
+
+
 class Opened:
     """A thing on a wire, from the answer that opened it until it is left."""
 
     __slots__ = ("__weakref__", "_estate", "_question", "_target", "_wire", "number")
 
-    def __init__(self, estate: RemoteEstate, target: Target, asked: bytes, wire: Wire | None) -> None:
+    def __init__(self, estate: Source, target: Target, asked: bytes, wire: Wire | None) -> None:
         self._estate = estate
         self._target = target
         self._question = asked
@@ -232,7 +242,7 @@ class RemoteIteration(Opened, Iterator[Any]):
 
     __slots__ = ("_finished", "_turns")
 
-    def __init__(self, estate: RemoteEstate, target: Target, asked: bytes, wire: Wire | None = None) -> None:
+    def __init__(self, estate: Source, target: Target, asked: bytes, wire: Wire | None = None) -> None:
         super().__init__(estate, target, asked, wire)
         self._finished = False
         self._turns = threading.RLock()  # of threads that share it
@@ -297,7 +307,7 @@ class RemoteBlock(Opened):
 
     def __init__(
         self,
-        estate: RemoteEstate,
+        estate: Source,
         target: Target,
         asked: bytes,
         wire: Wire | None = None,

@@ -22,7 +22,7 @@ from aioconn.broker.blocks import (
     question,
     value_of,
 )
-from aioconn.broker.estate import Address
+from aioconn.broker.books import Address
 from aioconn.broker.frames import Target
 from aioconn.broker.wire import Stale, Wire
 from aioconn.broker.wires import Wires

@@ -8,22 +8,20 @@ can be reached. So whatever refers to an estate keeps its meaning through a fork
 from __future__ import annotations
 
 import contextlib
-import itertools
 import logging
 import os
-import secrets
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from aioconn.broker.books import Address, Books
 from aioconn.errors import BrokerGone, UsageError
 from aioconn.home.locks import Lock
 
 if TYPE_CHECKING:
     from aioconn.broker.server import Broker
-    from aioconn.testbed.device import Device
-    from aioconn.testbed.testbed import Testbed
+
+__all__ = ["Address", "Estate", "here"]
 
 logger = logging.getLogger(__name__)
 
@@ -31,41 +29,19 @@ FORK_PATIENCE = 2.0
 """Seconds that a fork waits at most for another thread that is just starting the broker."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address:
-    """Where the estate of a process is asked for: plain data, for whoever may have it.
-
-    Whoever knows the token, and runs as the same user, may use what the process shares.
-    """
-
-    path: str
-    token: bytes = field(repr=False)
-    estate: str
-
-    @property
-    def pid(self) -> int:
-        """The process that the estate belongs to."""
-        return int(self.estate.partition("-")[0])
-
-
-class Estate:
+class Estate(Books):
     """What one process shares. Thread-safe; holds nothing alive."""
 
     def __init__(self) -> None:
-        self.pid = os.getpid()
-        self.id = f"{self.pid}-{secrets.token_hex(8)}"
-        self.local = True
-        """Whether this process is the one that shares it; False in a forked child."""
+        super().__init__()
         self.broker: Broker | None = None
         """What listens, once there is an address."""
         self._why_not: Exception | None = None
-        self._stopped = False  # until something else is shared, or somebody asks for the address
+        self._stopped_at: int | None = (
+            None  # the last number then: until another, or somebody asks for the address
+        )
         self._address: Address | None = None
         self._lock = Lock()  # of the broker, for as long as it takes to start one
-        self._books = Lock()
-        self._numbers = itertools.count(1)
-        self._keys: weakref.WeakKeyDictionary[object, int] = weakref.WeakKeyDictionary()
-        self._things: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         _all_estates.add(self)
 
     def __repr__(self) -> str:
@@ -73,35 +49,6 @@ class Estate:
         return (
             f"<Estate {self.id} {state if self.local else 'of another process'}, {len(self._things)} things>"
         )
-
-    # ------------------------------------------------------------------ what there is
-
-    def enroll(self, thing: Testbed | Device) -> int:
-        """The number of a testbed or device for other processes; the same one each time.
-
-        Raises `UsageError` in a child.
-        """
-        self._refuse_elsewhere()
-        key = self._keys.get(thing)
-        if key is None:
-            with self._books:
-                key = self._keys.get(thing)
-                if key is None:
-                    key = next(self._numbers)
-                    self._things[key] = thing
-                    self._keys[thing] = key
-                    self._stopped = False
-        return key
-
-    def find(self, key: int) -> Testbed | Device | None:
-        """What has this number, if it is still there."""
-        found: Testbed | Device | None = self._things.get(key)
-        return found
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing that was enrolled is alive."""
-        return not len(self._things)
 
     # ------------------------------------------------------------------ being reached
 
@@ -147,11 +94,7 @@ class Estate:
         broker.start()
         self._address = broker.address
         self.broker = broker
-        self._stopped = False
-
-    def _refuse_elsewhere(self) -> None:
-        if not self.local:
-            raise UsageError(f"the estate {self.id} belongs to process {self.pid}", hint="use here()")
+        self._stopped_at = None
 
     def _known_address(self) -> Address:
         if self._address is None:
@@ -170,7 +113,7 @@ class Estate:
         if not self.local:
             return
         with self._lock:
-            self._stopped = True
+            self._stopped_at = self.enrolled
             broker, self.broker, self._address = self.broker, None, None
         if broker is not None:
             broker.stop()
@@ -179,7 +122,7 @@ class Estate:
 
     def prepare_fork(self) -> None:
         """Before this process is forked: what is shared has to be within reach of the child. Raises nothing."""
-        if not self.local or self.broker is not None or self._stopped or self.empty:
+        if not self.local or self.broker is not None or self._stopped_at == self.enrolled or self.empty:
             return
         if not self._lock.acquire(timeout=FORK_PATIENCE):
             return

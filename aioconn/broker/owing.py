@@ -6,15 +6,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from aioconn.broker.attachment import Attachment
+from aioconn.broker.books import Books
 from aioconn.broker.frames import Alive, Call, Failure, Frame, Item, encode, pieces, plainly
 from aioconn.errors import CannotCross
 from aioconn.home import HomeLease
-
-if TYPE_CHECKING:
-    from aioconn.broker.server import Broker
 
 PULSE = 5.0
 """Seconds between signs of life while the other side waits for an answer."""
@@ -40,6 +38,21 @@ class Stage(StrEnum):
 _IDLE, _HANDED, _SERVING, _LEAVING, _ANSWERING, _ENDED = Stage
 
 
+class Overseer(Protocol):
+    """What a wire needs of its broker."""
+
+    @property
+    def estate(self) -> Books: ...
+
+    def changed(self) -> None: ...
+
+    def refuse(self, kind: str, text: str) -> None: ...
+
+    def forget(self, wire: Any, /) -> None: ...
+
+    def statistics(self) -> dict[str, Any]: ...
+
+
 class Owing(Attachment):
     """A wire that owes one answer at a time. Whoever serves a call tells it how far that is."""
 
@@ -48,7 +61,7 @@ class Owing(Attachment):
         sock: socket.socket,
         home: asyncio.AbstractEventLoop,
         lease: HomeLease | None,
-        broker: Broker,
+        broker: Overseer,
         name: str,
     ) -> None:
         super().__init__(sock, home, lease)

@@ -17,7 +17,7 @@ import logging
 import socket
 import time
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from aioconn.broker import words
 from aioconn.broker.frames import (
@@ -36,14 +36,11 @@ from aioconn.broker.frames import (
     Value,
 )
 from aioconn.broker.opened import Closing, Elsewhere, Entering, Opened
-from aioconn.broker.owing import Owing, Stage
+from aioconn.broker.owing import Overseer, Owing, Stage
 from aioconn.errors import BadFrame, UsageError, UsedAfterRelease
 from aioconn.hold import Hold
 from aioconn.home import HomeLease, carry
 from aioconn.home.loop import begin
-
-if TYPE_CHECKING:
-    from aioconn.broker.server import Broker
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +58,7 @@ class Peer(Owing):
 
     def __init__(
         self,
-        broker: Broker,
+        broker: Overseer,
         sock: socket.socket,
         *,
         pid: int,

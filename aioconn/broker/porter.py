@@ -10,21 +10,19 @@ import functools
 import os
 import socket
 from collections.abc import AsyncGenerator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from aioconn.broker.death import Deaths
 from aioconn.broker.frames import Frame, Hello, Inbox, Proof, Refused, Target, Welcome, encode
 from aioconn.broker.handshake import TIMEOUT, Host
 from aioconn.broker.origin import Origin, origin_of
+from aioconn.broker.owing import Overseer
 from aioconn.broker.peer import Peer
 from aioconn.broker.words import home_of
 from aioconn.errors import BadFrame, BrokerRefused
 from aioconn.home import HomeLease, homes
 from aioconn.home.descriptors import keep, making
 from aioconn.home.errand import errands_at
-
-if TYPE_CHECKING:
-    from aioconn.broker.server import Broker
 
 AT_ONCE = 64
 """Handshakes under way; whoever comes then waits in the system's line."""
@@ -39,10 +37,21 @@ NO_ROOM = 1.0
 """Seconds until the next try where the system has no descriptor left, which is not told by anything."""
 
 
+class House(Overseer, Protocol):
+    """What the porter needs of the broker at whose door he stands."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+
+    def take_in(self, peer: Peer, /) -> bool: ...
+
+    def number_of(self, home: asyncio.AbstractEventLoop, /) -> int: ...
+
+
 class Porter:
     """Works on the broker's loop, which is the only one that calls it, but for `close_soon` and `gone`."""
 
-    def __init__(self, broker: Broker, listener: socket.socket, token: bytes, deaths: Deaths) -> None:
+    def __init__(self, broker: House, listener: socket.socket, token: bytes, deaths: Deaths) -> None:
         self._broker = broker
         self._loop = broker.loop
         self._listener = listener

@@ -17,21 +17,19 @@ import weakref
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from aioconn.broker.books import Address, Books
 from aioconn.broker.death import Deaths
-from aioconn.broker.estate import Address, Estate
 from aioconn.broker.folder import is_abandoned, listen, runtime_directory, sweep
 from aioconn.broker.handshake import TOKEN, new_token
+from aioconn.broker.peer import Peer
 from aioconn.broker.porter import Porter
 from aioconn.errors import UsageError
 from aioconn.home.ending import after_children
 from aioconn.home.locks import Lock
 from aioconn.home.loop import running_loop
 from aioconn.home.thread import LoopThread
-
-if TYPE_CHECKING:
-    from aioconn.broker.peer import Peer
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +52,7 @@ class Broker:
 
     def __init__(
         self,
-        estate: Estate,
+        estate: Books,
         *,
         directory: str | os.PathLike[str] | None = None,
         name: str | None = None,

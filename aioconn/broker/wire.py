@@ -9,7 +9,7 @@ import struct
 import threading
 from enum import Enum
 
-from aioconn.broker.estate import Address
+from aioconn.broker.books import Address
 from aioconn.broker.frames import (
     Alive,
     Cancel,

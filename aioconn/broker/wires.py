@@ -8,7 +8,7 @@ import weakref
 from _thread import allocate_lock
 from collections import deque
 
-from aioconn.broker.estate import Address
+from aioconn.broker.books import Address
 from aioconn.broker.frames import Target
 from aioconn.broker.wire import Step, Wire
 from aioconn.errors import BrokerGone, LimitReached

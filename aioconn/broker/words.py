@@ -13,8 +13,9 @@ import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
+from aioconn.broker.books import Books
 from aioconn.broker.frames import Target
 from aioconn.broker.values import ConnectionRef, DeviceRef
 from aioconn.connection import BaseConnection
@@ -27,9 +28,6 @@ from aioconn.results import Output, Result, Results
 from aioconn.testbed.device import Device
 from aioconn.testbed.testbed import Testbed
 from aioconn.visits import visits
-
-if TYPE_CHECKING:
-    from aioconn.broker.estate import Estate
 
 T = TypeVar("T")
 
@@ -208,9 +206,9 @@ class Found:
         )
 
 
-def find(estate: Estate, target: Target) -> Found:
+def find(books: Books, target: Target) -> Found:
     """What a target stands for. Raises `UnknownDevice`, `UnknownAlias`."""
-    owner = estate.find(target.key)
+    owner = books.find(target.key)
     if isinstance(owner, Device):
         if target.kind == "connection":
             return _found(owner.manager.get(target.alias), owner)
@@ -219,7 +217,7 @@ def find(estate: Estate, target: Target) -> Found:
     elif isinstance(owner, Testbed) and target.kind == "testbed":
         return Found(owner, TESTBED, owner)
     raise UnknownDevice(
-        f"process {estate.pid} has no such {'testbed' if target.kind == 'testbed' else 'device'} any more",
+        f"process {books.pid} has no such {'testbed' if target.kind == 'testbed' else 'device'} any more",
         hint="keep a reference to the testbed there for as long as other processes use it",
     )
 
@@ -238,11 +236,11 @@ def _found(connection: BaseConnection[Any] | ConnectionPool[Any], owner: Device 
     return Found(connection, words, owner, type(connection))
 
 
-def home_of(estate: Estate, target: Target | None) -> asyncio.AbstractEventLoop | None:
+def home_of(books: Books, target: Target | None) -> asyncio.AbstractEventLoop | None:
     """The loop on which a target's device lives now, if it is one and has one."""
     if target is None or target.kind not in ("device", "connection"):
         return None
-    owner = estate.find(target.key)
+    owner = books.find(target.key)
     return owner.manager.loop if isinstance(owner, Device) else None
 
 
@@ -260,29 +258,29 @@ def _check(kwargs: Mapping[str, Any]) -> None:
 _PLAIN = frozenset({Output, str, bytes, int, float, bool, type(None)})
 
 
-def present(value: Any, estate: Estate, owner: Device | Testbed | None) -> Any:
+def present(value: Any, books: Books, owner: Device | Testbed | None) -> Any:
     """The same, with a reference in the place of each connection and device: those stay here."""
     kind = type(value)
     if kind in _PLAIN:
         return value
     if kind is list or kind is tuple:
-        return kind([present(item, estate, owner) for item in value])
+        return kind([present(item, books, owner) for item in value])
     if isinstance(value, Device):
-        return refer_to_device(value, estate)
+        return refer_to_device(value, books)
     if isinstance(value, (BaseConnection, ConnectionPool, Lease)):
-        return refer_to_connection(value, estate, owner)
+        return refer_to_connection(value, books, owner)
     if isinstance(value, Result):
-        return dataclasses.replace(value, value=present(value.value, estate, owner))
+        return dataclasses.replace(value, value=present(value.value, books, owner))
     if isinstance(value, Results):
-        return Results({name: present(result, estate, owner) for name, result in value.items()})
+        return Results({name: present(result, books, owner) for name, result in value.items()})
     if isinstance(value, Mapping):
-        return {key: present(item, estate, owner) for key, item in value.items()}
+        return {key: present(item, books, owner) for key, item in value.items()}
     return value
 
 
-def refer_to_device(device: Device, estate: Estate) -> DeviceRef:
+def refer_to_device(device: Device, books: Books) -> DeviceRef:
     return DeviceRef(
-        key=estate.enroll(device),
+        key=books.enroll(device),
         name=device.name,
         alias=device.alias,
         os=device.os,
@@ -293,7 +291,7 @@ def refer_to_device(device: Device, estate: Estate) -> DeviceRef:
 
 def refer_to_connection(
     connection: BaseConnection[Any] | ConnectionPool[Any] | Lease[Any],
-    estate: Estate,
+    books: Books,
     owner: Device | Testbed | None,
 ) -> ConnectionRef:
     name: str = connection.device  # type: ignore[union-attr]  # a lease offers what its class offers
@@ -303,7 +301,7 @@ def refer_to_connection(
         raise SessionClosed(f"nothing is known of the device {name} here")
     kind: Any = type(connection) if isinstance(connection, BaseConnection) else connection.kind
     return ConnectionRef(
-        key=estate.enroll(device),
+        key=books.enroll(device),
         alias=alias,
         device=name,
         kind=kind.__name__,
