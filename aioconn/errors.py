@@ -15,7 +15,7 @@ AioconnError
 │   ├── UnknownMode
 │   ├── InvalidOption          unknown name, wrong type or out of range
 │   ├── LoopMismatch           called from a loop that does not own the device
-│   ├── Deadlock               a holder waits for what he holds himself; names both places
+│   ├── Deadlock               a holder waits for himself, or for who waits for him; names all places
 │   ├── ReleasedTwice          a pool's session was given back before
 │   ├── NotOfThisPool          a session was given back to a pool that it is not of
 │   ├── UsedAfterRelease       a session was used after it was given back
@@ -263,7 +263,8 @@ class LoopMismatch(UsageError):
 
 
 class Deadlock(UsageError):
-    """A holder waits for what only he could give back. The message names where he took it and where he waits."""
+    """A holder waits for what only he could give back, or several wait for each other. The message names where each
+    took what he has, and where he waits."""
 
 
 class ReleasedTwice(UsageError):

@@ -18,6 +18,7 @@ they read and write nothing but the caller's own context.
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import time
 from collections import OrderedDict
@@ -25,6 +26,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aioconn.caller import Caller, here
+from aioconn.circle import waiting
 from aioconn.errors import Deadlock, UsageError
 from aioconn.hold import Hold, holds_around
 from aioconn.home import running_loop
@@ -36,7 +38,8 @@ _NAMED = 3
 class Exclusivity:
     """Shared and exclusive access to one device; first come, first served. Used in the device's home loop only.
 
-    The coroutines wait without a limit: the caller sets the deadline. Cancelled, they leave nothing behind.
+    The coroutines wait without a limit: the caller sets the deadline. Cancelled, they leave nothing behind. They raise
+    Deadlock where the caller keeps other devices, and those he waits for wait for him; see `circle`.
     """
 
     __slots__ = (
@@ -245,7 +248,8 @@ class Exclusivity:
         self._waiters[future] = hold, since
         self._free = False
         try:
-            await future
+            with waiting(self.device, hold, functools.partial(self._ahead, future, hold)):
+                await future
         except BaseException:
             if future.done() and not future.cancelled():  # it had been handed over already
                 self._take_back(hold)
@@ -255,6 +259,15 @@ class Exclusivity:
                 if self.on_idle is not None:
                     self._tell_if_idle()
             raise
+
+    def _ahead(self, future: asyncio.Future[None], asked: Hold | None) -> list[Hold]:
+        """The holds that keep somebody waiting; none if he waits no longer. From any thread: nothing changes here.
+
+        Who merely stands behind one that waits to be alone is let in as soon as that one gives up.
+        """
+        if future.done() or future not in self._waiters:
+            return []
+        return [*self._owners, *self._shared] if asked is not None and asked.exclusive else [*self._owners]
 
     def _hand_on(self) -> None:
         """Let in whoever can be, in order."""

@@ -99,3 +99,8 @@ class Hold:
 def holds_around(keeper: Keeper) -> list[Hold]:
     """The holds of this keeper that the running code is inside of, the outermost first."""
     return [hold for hold in _inside.get() if hold.live and hold.keeper is keeper]
+
+
+def holds_of_any() -> list[Hold]:
+    """The same of all keepers."""
+    return [hold for hold in _inside.get() if hold.live]

@@ -409,7 +409,8 @@ class ConnectionManager:
         """`async with manager.exclusive():` waits until everybody else has ended on the device, and keeps others out.
 
         Calls made in the block pass, those of tasks started in it as well. The wait, in the order of all callers, is
-        bounded by `timeout` (seconds): `DeviceBusy` says who is in the way. `Deadlock`, at once, if it is the caller.
+        bounded by `timeout` (seconds): `DeviceBusy` says who is in the way. `Deadlock`, at once, if it is the caller,
+        or one who waits for the caller in turn.
         """
         return ExclusiveWork(self._name, self._admission.exclusivity, self._dwelling.home, timeout)
 

@@ -445,7 +445,8 @@ class ManagerWords(Handle):
         """`with manager.exclusive():` waits until everybody else has ended on the device, and keeps others out.
 
         Calls made in the block pass. The wait, in the order of all callers, is
-        bounded by `timeout` (seconds): `DeviceBusy` says who is in the way. `Deadlock`, at once, if it is the caller.
+        bounded by `timeout` (seconds): `DeviceBusy` says who is in the way. `Deadlock`, at once, if it is the caller,
+        or one who waits for the caller in turn.
         """
         return self._block("exclusive", (), {"timeout": timeout})
 

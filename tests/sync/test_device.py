@@ -175,6 +175,33 @@ def test_a_thread_that_would_wait_for_itself(r1: Device) -> None:
     r1.execute("show clock")
 
 
+@pytest.mark.parametrize("loop", ["own", "shared"])
+def test_threads_that_would_wait_for_each_other(testbed_of: Callable[..., Testbed], loop: str) -> None:
+    """The devices live on different loops, or on one."""
+    testbed = testbed_of("r1", "r2", loop=loop)
+    both = threading.Barrier(2, timeout=ENOUGH)
+
+    def take(first: str, second: str) -> None:
+        with testbed[first].exclusive(timeout=ENOUGH):
+            both.wait()
+            with testbed[second].exclusive(timeout=ENOUGH):
+                pass
+
+    def other() -> None:
+        take("r2", "r1")
+
+    ours = None
+    with in_a_thread(other) as theirs:
+        try:
+            take("r1", "r2")
+        except Deadlock as error:
+            ours = error
+    (told,) = filter(None, (ours, *theirs))
+    assert isinstance(told, Deadlock)
+    assert "thread MainThread took r1 (exclusive) at test_device.py:" in told.message
+    assert " took r2 (exclusive) at test_device.py:" in told.message
+
+
 def test_a_block_that_raises_is_left(r1: Device) -> None:
     connection = r1.connect()
     for block in (r1.exclusive(), r1.transaction(), connection.transaction()):
