@@ -19,8 +19,8 @@ from aioconn.lab.state import State
 
 if TYPE_CHECKING:
     from aioconn.lab.config import ConfigTree
-    from aioconn.lab.device import LabDevice
     from aioconn.lab.hierarchy import Hierarchy
+    from aioconn.lab.memory import Memory
 
 __all__ = ["Candidate", "DataError", "DataStore", "Edit", "Operation", "Step"]
 
@@ -32,9 +32,9 @@ COMMIT_FAILURE = (
 class DataStore:
     """`device.data`: what the models say of the device. All calls are plain and quick."""
 
-    def __init__(self, device: LabDevice) -> None:
-        self._device = device
-        self._state = State(device)
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._state = State(memory)
 
     @property
     def modules(self) -> tuple[Module, ...]:
@@ -43,11 +43,11 @@ class DataStore:
     @property
     def version(self) -> int:
         """Grows with every change of the configuration, whoever makes it."""
-        return self._device.version
+        return self._memory.version
 
     def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
         """Call `callback` after every change of the configuration. Calling what this returns ends it."""
-        return self._device.subscribe(callback)
+        return self._memory.subscribe(callback)
 
     def schema(self, path: Sequence[Step] | Sequence[str]) -> Node | None:
         """The node of the models at `path` (keys do not matter), None if there is none."""
@@ -67,15 +67,15 @@ class DataStore:
         if the models have no such node.
         """
         place = locate(path)
-        return self._read(place, settings(self._device.running, self._device.personality), config)
+        return self._read(place, settings(self._memory.running, self._memory.personality), config)
 
     def edit(self, edits: Sequence[Edit]) -> None:
         """Change the running configuration: all of `edits` in order, or nothing and `DataError`."""
-        device = self._device
-        work = device.running.copy()
+        memory = self._memory
+        work = memory.running.copy()
         self.apply(work, edits)
-        draft = device.draft
-        device.adopt(work)
+        draft = memory.draft
+        memory.adopt(work)
         if draft is not None:  # what is being edited on the command line keeps its own changes
             for edit in edits:
                 try:
@@ -85,11 +85,11 @@ class DataStore:
 
     def candidate(self) -> Candidate:
         """A private copy to edit, which counts when it is committed."""
-        return Candidate(self, self._device)
+        return Candidate(self, self._memory)
 
     def apply(self, configuration: ConfigTree | Hierarchy, edits: Sequence[Edit]) -> None:
         """Change a copy of the configuration. After a `DataError` it is half changed."""
-        editor = Editor(settings(configuration, self._device.personality))
+        editor = Editor(settings(configuration, self._memory.personality))
         for edit in edits:
             editor.apply(edit)
         if COMMIT_FAILURE in editor.settings.text():
@@ -99,7 +99,7 @@ class DataStore:
         self, configuration: ConfigTree | Hierarchy, path: Sequence[Step], config: bool | None
     ) -> Any:
         """As `read`, of another configuration."""
-        return self._read(locate(path), settings(configuration, self._device.personality), config)
+        return self._read(locate(path), settings(configuration, self._memory.personality), config)
 
     def _read(self, place: Place, said: Settings, config: bool | None) -> Any:
         if not exists(place, said):
@@ -146,11 +146,11 @@ class DataStore:
 class Candidate:
     """A private copy of the configuration. Its changes are made again on what is running when it is committed."""
 
-    def __init__(self, store: DataStore, device: LabDevice) -> None:
+    def __init__(self, store: DataStore, memory: Memory) -> None:
         self._store = store
-        self._device = device
+        self._memory = memory
         self._edits: list[Edit] = []
-        self._work = device.running.copy()
+        self._work = memory.running.copy()
 
     @property
     def changed(self) -> bool:
@@ -169,7 +169,7 @@ class Candidate:
 
     def validate(self) -> None:
         """Raises `DataError` if it could not be committed now."""
-        self._store.apply(self._device.running.copy(), self._edits)
+        self._store.apply(self._memory.running.copy(), self._edits)
 
     def commit(self) -> None:
         """Make the changes count. Raises `DataError`, with all as it was, if what is running does not take them."""
@@ -180,4 +180,4 @@ class Candidate:
     def discard(self) -> None:
         """Begin again with what is running."""
         self._edits = []
-        self._work = self._device.running.copy()
+        self._work = self._memory.running.copy()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One simulated device: what it is, who is on it, what it has been told."""
+"""One simulated device: who is on it, what it has open, what it has seen."""
 
 from __future__ import annotations
 
@@ -8,21 +8,14 @@ import ipaddress
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
-from aioconn.lab.config import ConfigTree
-from aioconn.lab.dialects import load as load_dialect
-from aioconn.lab.facts import facts, fill, moments
 from aioconn.lab.faults import NO_FAULTS, Faults
-from aioconn.lab.hierarchy import Hierarchy
+from aioconn.lab.memory import Memory
 from aioconn.lab.personality import Personality
 
 if TYPE_CHECKING:
     from aioconn.lab.data import DataStore
-    from aioconn.lab.dialects.base import Dialect
-    from aioconn.lab.player import Wire
-    from aioconn.lab.servers import Server
-
 
 FILES = {"running-config": 4096, "startup-config": 4096, "flash:image.bin": 65536, "notes.txt": 512}
 
@@ -42,7 +35,57 @@ class Session(Protocol):
         ...
 
 
-class LabDevice:
+class Wire(Protocol):
+    """A connection that can be ended."""
+
+    def finish(self, *, reset: bool) -> None: ...
+
+
+@runtime_checkable
+class Line(Session, Protocol):
+    """A live session that has a command line."""
+
+    @property
+    def wire(self) -> Wire: ...
+
+    @property
+    def shell(self) -> Any:
+        """Its `Shell`."""
+        ...
+
+    @property
+    def stays(self) -> bool:
+        """Whether its connection outlives a restart of the device, as that of a console does."""
+        ...
+
+    def lost(self) -> None:
+        """Nobody is on it any more."""
+        ...
+
+    def restart(self) -> None:
+        """Begin anew, on the same connection."""
+        ...
+
+
+class Server(Protocol):
+    """What a module's `serve(site, device)` returns: a listener on 127.0.0.1.
+
+    A server may have `keys`, a mapping: what else the device's entries in a testbed say (`ca_file`, `community`).
+    """
+
+    @property
+    def port(self) -> int: ...
+
+    def cut(self) -> None:
+        """End all connections now; plain, and idempotent."""
+        ...
+
+    async def close(self) -> None:
+        """Listen no more and free everything; idempotent."""
+        ...
+
+
+class LabDevice(Memory):
     """A device of a lab. `faults` may be replaced at any time; what is counted here is for tests to read.
 
     `log` holds the last `LOG` commands with the number of the session that typed them.
@@ -55,6 +98,7 @@ class LabDevice:
         name: str,
         personality: Personality,
         *,
+        forgets: bool,
         seed: int = 0,
         username: str = "admin",
         password: str = "admin",
@@ -78,15 +122,12 @@ class LabDevice:
         vanishes: bool = False,
         unreachable: Sequence[str] = ("198.51.100.0/24",),
     ) -> None:
-        self.name = name
-        self.personality = personality
-        self.dialect = load_dialect(personality.dialect)
-        self.seed = seed
+        super().__init__(name, personality, seed=seed, faults=faults, hostname=hostname, forgets=forgets)
+        self.facts["user"] = username
         self.username = username
         self.password = password
         self.enable = enable
         self.authorized_key = authorized_key
-        self.faults = faults
         self.max_vty = max_vty
         self.shells_per_link = shells_per_link or personality.shells_per_link
         self.echo = echo or personality.echo
@@ -104,9 +145,6 @@ class LabDevice:
         """What switches it off and on again; the lab's."""
         self.files: dict[str, int] = dict(FILES)  # and their sizes
         self._unreachable = [ipaddress.ip_network(network) for network in unreachable]
-        self._saved = 0  # the version that it starts with
-        self._startup: ConfigTree | None = None
-        self._dialects: dict[str, Dialect] = {}
         self.routes = routes
         self.rows = personality.pager.rows if rows is None else rows
         self.ports: dict[str, int] = {}  # by protocol
@@ -118,18 +156,10 @@ class LabDevice:
         self.logins = 0
         self.refusals = 0
         self.log: deque[Entry] = deque(maxlen=self.LOG)
-        self.facts = {**personality.facts, **facts(name, seed), "user": username}
-        self.version = 0  # of the configuration: grows with every change
-        self._watchers: dict[object, Callable[[], None]] = {}
         self._data: DataStore | None = None
-        self._touch()
         self._banner = banner
-        self._given = self._hostname = hostname or name
         self._identities = 0
         self._login_times: deque[float] = deque()
-        self._config: ConfigTree | None = None
-        self._history: list[Hierarchy] = []  # committed configurations, newest first
-        self._candidate: Hierarchy | None = None
 
     def __repr__(self) -> str:
         return f"<LabDevice {self.name} ({self.personality.name}), {self.sessions} sessions>"
@@ -148,22 +178,8 @@ class LabDevice:
         return len(self.players)
 
     @property
-    def host(self) -> str:
-        """The name in the prompt."""
-        return self.faults.hostname or self._hostname
-
-    @property
     def banner(self) -> str:
         return self.faults.banner if self.faults.banner is not None else self._banner
-
-    def dialect_of(self, mode: str) -> Dialect:
-        """How one of its modes behaves: as the rest, or as a shell below does."""
-        name = self.personality.modes[mode].dialect
-        if not name:
-            return self.dialect
-        if name not in self._dialects:
-            self._dialects[name] = load_dialect(name)
-        return self._dialects[name]
 
     def reaches(self, address: str) -> bool:
         """Whether somebody answers there; what is no address is the name of somebody who does."""
@@ -188,30 +204,6 @@ class LabDevice:
         return self.limit is not None and len(self.players) >= self.limit
 
     @property
-    def config(self) -> ConfigTree:
-        """The running configuration."""
-        if self._config is None:
-            text = self.text(self.personality.configuration)
-            self._config = ConfigTree(text, single=self.personality.single)
-        return self._config
-
-    @property
-    def hierarchy(self) -> Hierarchy:
-        """The committed configuration of a device with nested statements."""
-        if not self._history:
-            self._history.append(
-                Hierarchy(self.personality.schema, self.text(self.personality.configuration))
-            )
-        return self._history[0]
-
-    @property
-    def candidate(self) -> Hierarchy:
-        """The configuration that all sessions edit until it is committed."""
-        if self._candidate is None:
-            self._candidate = self.hierarchy.copy()
-        return self._candidate
-
-    @property
     def data(self) -> DataStore:
         """The configuration and the state as YANG models see them."""
         if self._data is None:
@@ -220,127 +212,33 @@ class LabDevice:
             self._data = DataStore(self)
         return self._data
 
-    @property
-    def running(self) -> ConfigTree | Hierarchy:
-        """The configuration that counts, in the form that this kind of device has."""
-        return self.hierarchy if self.personality.schema else self.config
-
-    @property
-    def draft(self) -> Hierarchy | None:
-        """What is edited on the command line and not committed yet; None while nothing is."""
-        edited = self._candidate is not None and self._candidate != self.hierarchy
-        return self._candidate if edited else None
-
-    def adopt(self, configuration: ConfigTree | Hierarchy) -> None:
-        """Make a changed copy of the running configuration count."""
-        if isinstance(configuration, Hierarchy):
-            if self.draft is None:
-                self._candidate = None
-            self._history = [configuration, *self._history][:50]
-        else:
-            self._config = configuration
-        self._changed()
-
-    @property
-    def modified(self) -> bool:
-        """Whether a restart would lose what was configured."""
-        return self.dialect.forgets and self.version != self._saved
-
-    def save(self) -> None:
-        """Keep the configuration for the next start."""
-        self._startup = self.config.copy() if self.dialect.forgets else None
-        self._saved = self.version
-
     def restart(self) -> None:
         """Go down with all that is open, and come back after `boot` seconds with the configuration that was saved.
 
         One that `vanishes` tells nobody: its connections stay open, and silent. So does the line of a console, which
         shows how it starts.
         """
-        from aioconn.lab.player import Player
-
         self.away = True
         self.boots += 1
-        if self.modified:
-            self._config = self._startup.copy() if self._startup is not None else None
-            self._changed()
-            self._saved = self.version
-        self._candidate = None
+        self._start_anew()
         self.on_restart()
-        players = [player for player in self.players if isinstance(player, Player)]
+        lines = [session for session in self.players if isinstance(session, Line)]
         if self.vanishes:
-            for player in players:
-                player.lost()
+            for line in lines:
+                line.lost()
             return
         for server in self.servers.values():
             server.cut()
-        staying = [player for player in players if player.wire.stays]
-        lines: list[Wire] = [player.wire for player in staying]
+        staying = [line for line in lines if line.stays]
+        wires = [line.wire for line in staying]
         for session in list(self.players):
             if session not in staying:
                 session.end()
         for connection in list(self.connections):
-            if connection not in lines:
+            if connection not in wires:
                 connection.finish(reset=False)
-        for player in staying:
-            player.restart()
-
-    def subscribe(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """Call `callback` after every change of the configuration. Calling what this returns ends it."""
-        key = object()
-        self._watchers[key] = callback
-
-        def withdraw() -> None:
-            self._watchers.pop(key, None)
-
-        return withdraw
-
-    def commit(self) -> None:
-        """Make the candidate count; the last fifty are kept."""
-        self._history = [self.candidate.copy(), *self._history][:50]
-        self._changed()
-
-    def rollback(self, number: int) -> None:
-        """Make an earlier configuration the candidate: 0 is the one that counts now."""
-        committed = [self.hierarchy, *self._history[1:]]
-        self._candidate = committed[min(number, len(committed) - 1)].copy()
-
-    def text(self, text: str) -> str:
-        """`text` with the facts of this device."""
-        self.facts["host"] = self.host
-        return fill(text, self.facts)
-
-    def configure(self, path: Sequence[str], line: str) -> None:
-        """Apply one line of configuration in a section."""
-        self.config.apply(path, line)
-        self._changed()
-
-    def open_section(self, path: Sequence[str]) -> None:
-        """Have a section of the configuration, empty if it was not there."""
-        lines = self.config.root
-        for line in path:
-            if line not in lines:
-                self.config.section(path)
-                self._changed()
-                return
-            lines = lines[line]
-
-    def _changed(self) -> None:
-        """After every change of the configuration: its name and its date are those of the new one."""
-        configured = (
-            self.hierarchy.value("system", "host-name")
-            if self.personality.schema
-            else self.config.value("hostname")
-        )
-        self._hostname = configured or self._given
-        self._touch()
-        self.version += 1
-        for callback in list(self._watchers.values()):
-            callback()
-
-    def _touch(self) -> None:
-        """Note when the configuration was changed."""
-        self.facts.update(moments("changed", time.time()))
+        for line in staying:
+            line.restart()
 
     def accepts(self, username: str, password: str) -> bool:
         """Whether this is the user's password."""

@@ -26,7 +26,7 @@ from aioconn.protocols.gnmi.paths import GnmiPath
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
-    from aioconn.lab.lab import Lab
+    from aioconn.lab.servers import Site
 
 STATUSES = {
     "data-missing": grpc.StatusCode.NOT_FOUND,
@@ -51,7 +51,7 @@ class GnmiServer:
         self._server: Any = None
         self._owner = Owner()
 
-    async def listen(self, lab: Lab, identity: authority.Identity | None, clients: bytes | None) -> None:
+    async def listen(self, site: Site, identity: authority.Identity | None, clients: bytes | None) -> None:
         self._folder = folder = Path(tempfile.mkdtemp(prefix="aioconn-lab-"))
         try:
             behind = str(folder / "gnmi")
@@ -70,7 +70,7 @@ class GnmiServer:
                 (folder / "ca.pem").write_bytes(authority.authority().pem)
                 self.keys = {"ca_file": str(folder / "ca.pem")}
             await server.start()
-            self._listener = await lab.listen(lambda: Front(self.device, behind), self.device.address)
+            self._listener = await site.listen(lambda: Front(self.device, behind), self.device.address)
             self.port = self._listener.sockets[0].getsockname()[1]
         except BaseException:
             await self.close()
@@ -257,7 +257,7 @@ async def _abort(context: Any, error: Exception) -> None:
 
 
 async def serve(
-    lab: Lab,
+    site: Site,
     device: LabDevice,
     *,
     tls: bool = False,
@@ -267,5 +267,5 @@ async def serve(
     """Serve a device at a port that the system chooses; with `tls` with a certificate of the lab's authority, unless
     another `identity` is given. With `clients` (PEM) a client has to have a certificate of that authority."""
     server = GnmiServer(device)
-    await server.listen(lab, (identity or authority.identity()) if tls else None, clients)
+    await server.listen(site, (identity or authority.identity()) if tls else None, clients)
     return server

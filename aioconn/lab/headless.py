@@ -7,6 +7,7 @@ import asyncio
 import math
 from typing import TYPE_CHECKING
 
+from aioconn.lab.dialects import load
 from aioconn.lab.shell import Fate, Shell
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ class Headless:
 
     def __init__(self, device: LabDevice) -> None:
         self._device = device
-        self._shell = shell = Shell(device, device.next_identity(), user=device.username)
+        self._shell = shell = Shell(device, device.next_identity(), load, user=device.username)
         shell.logged_in = True
         shell.output.rows = 0
         shell.mode = device.personality.enabled

@@ -38,7 +38,7 @@ from aioconn.lab.web import Web
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
-    from aioconn.lab.lab import Lab
+    from aioconn.lab.servers import Site
 
 BACKLOG = 1024
 LARGEST = 4 * 1024 * 1024  # bytes of a request's body
@@ -190,7 +190,7 @@ def _basic(text: str) -> tuple[str, str]:
 
 
 async def serve(
-    lab: Lab, device: LabDevice, *, tls: bool = False, context: ssl.SSLContext | None = None
+    site: Site, device: LabDevice, *, tls: bool = False, context: ssl.SSLContext | None = None
 ) -> HttpServer:
     """Serve a device at a port that the system chooses. With `tls` the certificate is of the lab's authority, unless
     there is a `context`."""

@@ -17,6 +17,7 @@ from aioconn.errors import UsageError
 from aioconn.home.descriptors import keep, making
 from aioconn.lab import servers
 from aioconn.lab.device import LabDevice
+from aioconn.lab.dialects import load as load_dialect
 from aioconn.lab.faults import NO_FAULTS, Faults
 from aioconn.lab.personality import load as load_personality
 from aioconn.lab.telnet import TelnetSession, hard_reset
@@ -163,6 +164,7 @@ class Lab:
         device = LabDevice(
             name,
             kind.extended(commands) if commands else kind,
+            forgets=load_dialect(kind.dialect).forgets,
             seed=self.seed,
             username=username,
             password=password,

@@ -3,18 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from aioconn.lab.program import Ask, Program
-
-if TYPE_CHECKING:
-    from aioconn.lab.shell import Shell
+from aioconn.lab.shell import Fate, Shell
 
 
 def login(shell: Shell) -> Program:
     """Banner, user name, password; after too many failures the connection is closed."""
-    from aioconn.lab.shell import Fate
-
     device = shell.device
     texts = device.personality.login
     if device.full:
@@ -56,14 +50,12 @@ def greet(shell: Shell) -> Program:
     if device.faults.silent:
         while True:
             yield float("inf")
-    yield from device.dialect.welcome(shell)
+    yield from shell.dialect.welcome(shell)
     shell.logged_in = True
 
 
 def refused(shell: Shell) -> Program:
     """The text of a device that has no line left, then the end."""
-    from aioconn.lab.shell import Fate
-
     yield shell.device.personality.login.refused
     shell.fate = Fate.CLOSE
 

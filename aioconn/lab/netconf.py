@@ -11,15 +11,13 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from aioconn.lab.data import Candidate, Edit
 from aioconn.lab.netconf_xml import BASE
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
-    from aioconn.lab.lab import Lab
-    from aioconn.lab.netconf_session import NetconfSession
 
 _URN = "urn:ietf:params:netconf:"
 CAPABILITIES = (
@@ -55,6 +53,16 @@ class RpcFailure(Exception):
         self.tag, self.message, self.path, self.info, self.kind = tag, message, path, info, kind
 
 
+class Session(Protocol):
+    """What the server needs of those who use it."""
+
+    number: int
+
+    def end(self, *, reset: bool) -> None: ...
+
+    def notify(self, moment: datetime, event: str) -> None: ...
+
+
 class NetconfServer:
     """What all NETCONF sessions of one device share. `capabilities` may be changed: the next session announces them."""
 
@@ -62,8 +70,8 @@ class NetconfServer:
         self.device = device
         self.port: int = listener.sockets[0].getsockname()[1]
         self.capabilities: tuple[str, ...] = CAPABILITIES
-        self.sessions: dict[int, NetconfSession] = {}
-        self.locks: dict[str, NetconfSession] = {}
+        self.sessions: dict[int, Session] = {}
+        self.locks: dict[str, Session] = {}
         self.events: deque[tuple[datetime, str]] = deque(maxlen=REPLAY)
         self._listener = listener
         self._numbers = 0
@@ -71,19 +79,19 @@ class NetconfServer:
         self._candidate_version = 0
         self._unconfirmed: Any = None  # the configuration to go back to
         self._persist: str | None = None
-        self._confirmer: NetconfSession | None = None
+        self._confirmer: Session | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._withdraw = device.data.subscribe(self._changed)
 
     # ------------------------------------------------------------------ sessions
 
-    def enter(self, session: NetconfSession) -> int:
+    def enter(self, session: Session) -> int:
         """A session has begun; its number."""
         self._numbers += 1
         self.sessions[self._numbers] = session
         return self._numbers
 
-    def leave(self, session: NetconfSession) -> None:
+    def leave(self, session: Session) -> None:
         """A session has ended: what it held is free, what it did not confirm is taken back."""
         self.sessions.pop(session.number, None)
         for target in [target for target, holder in self.locks.items() if holder is session]:
@@ -91,7 +99,7 @@ class NetconfServer:
         if self._confirmer is session and self._persist is None:
             self.roll_back()
 
-    def kill(self, number: int, by: NetconfSession) -> None:
+    def kill(self, number: int, by: Session) -> None:
         if number not in self.sessions or number == by.number:
             raise RpcFailure("invalid-value", f"there is no other session {number}")
         self.sessions[number].end(reset=False)
@@ -109,7 +117,7 @@ class NetconfServer:
 
     # ------------------------------------------------------------------ locks
 
-    def lock(self, target: str, session: NetconfSession) -> None:
+    def lock(self, target: str, session: Session) -> None:
         holder = self.locks.get(target)
         if holder is not None:
             self._denied(target, holder)
@@ -117,20 +125,20 @@ class NetconfServer:
             raise RpcFailure("lock-denied", "the candidate has changes", info="<session-id>0</session-id>")
         self.locks[target] = session
 
-    def unlock(self, target: str, session: NetconfSession) -> None:
+    def unlock(self, target: str, session: Session) -> None:
         if self.locks.get(target) is not session:
             raise RpcFailure("operation-failed", f"{target} is not locked by this session")
         del self.locks[target]
         if target == "candidate" and session.number not in self.sessions:
             self._candidate = None  # a session that ends with the lock discards its changes
 
-    def check_lock(self, target: str, session: NetconfSession) -> None:
+    def check_lock(self, target: str, session: Session) -> None:
         """Whether the session may change a datastore now."""
         holder = self.locks.get(target)
         if holder is not None and holder is not session:
             raise RpcFailure("in-use", f"{target} is locked", info=_holder(holder))
 
-    def _denied(self, target: str, holder: NetconfSession) -> None:
+    def _denied(self, target: str, holder: Session) -> None:
         raise RpcFailure(
             "lock-denied",
             f"{target} is locked by session {holder.number}",
@@ -161,7 +169,7 @@ class NetconfServer:
 
     def commit(
         self,
-        session: NetconfSession,
+        session: Session,
         *,
         confirmed: bool,
         seconds: float,
@@ -184,13 +192,13 @@ class NetconfServer:
         else:
             self._unconfirmed = self._persist = self._confirmer = None
 
-    def cancel_commit(self, session: NetconfSession, persist_id: str | None) -> None:
+    def cancel_commit(self, session: Session, persist_id: str | None) -> None:
         if self._unconfirmed is None:
             raise RpcFailure("operation-failed", "no commit waits to be confirmed")
         self._check_confirmer(session, persist_id)
         self.roll_back()
 
-    def _check_confirmer(self, session: NetconfSession, persist_id: str | None) -> None:
+    def _check_confirmer(self, session: Session, persist_id: str | None) -> None:
         if self._persist != persist_id:
             raise RpcFailure("invalid-value", "this is not the persist-id of the commit")
         if persist_id is None and self._confirmer is not session:
@@ -235,15 +243,5 @@ def notification(moment: datetime, event: str) -> str:
     return f'<notification xmlns="{NOTIFICATIONS}"><eventTime>{moment.isoformat()}</eventTime>{event}</notification>'
 
 
-def _holder(session: NetconfSession) -> str:
+def _holder(session: Session) -> str:
     return f'<session-id xmlns="{BASE}">{session.number}</session-id>'
-
-
-async def serve(lab: Lab, device: LabDevice) -> NetconfServer:
-    """NETCONF over SSH on a port of its own."""
-    ssh = await lab.ssh()
-    listener = await lab.listen(ssh.connection, device.address)
-    server = NetconfServer(device, listener)
-    ssh.devices[server.port] = device
-    ssh.netconf[server.port] = server
-    return server

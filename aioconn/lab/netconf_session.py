@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -13,12 +14,13 @@ from xml.sax.saxutils import escape, quoteattr
 from lxml import etree
 
 from aioconn.lab.data import DataError
-from aioconn.lab.netconf import RpcFailure, notification
+from aioconn.lab.netconf import NetconfServer, RpcFailure, notification
 from aioconn.lab.netconf_xml import BASE, Element, children, edits_of, filtered, render, value_of, yang
 from aioconn.protocols.netconf.framing import END, BadFraming, Decoder, encode
 
 if TYPE_CHECKING:
-    from aioconn.lab.netconf import NetconfServer
+    from aioconn.lab.device import LabDevice
+    from aioconn.lab.servers import Site
 
 _PIECE = 32_768
 _GARBAGE = b"\x00\x1b[2J<rpc-reply message-id=\xff\xfe"
@@ -377,3 +379,13 @@ def _error(failure: RpcFailure) -> str:
         f"<error-severity>error</error-severity>{path}"
         f'<error-message xml:lang="en">{escape(failure.message)}</error-message>{info}</rpc-error>'
     )
+
+
+async def serve(site: Site, device: LabDevice) -> NetconfServer:
+    """NETCONF over SSH on a port of its own."""
+    ssh = await site.ssh()
+    listener = await site.listen(ssh.connection, device.address)
+    server = NetconfServer(device, listener)
+    ssh.devices[server.port] = device
+    ssh.netconf[server.port] = functools.partial(NetconfSession, server)
+    return server

@@ -5,22 +5,15 @@ from __future__ import annotations
 
 import asyncio
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from aioconn.lab.device import LabDevice, Wire
+from aioconn.lab.dialects import load
 from aioconn.lab.login import login
 from aioconn.lab.shell import Fate, Shell
 
-if TYPE_CHECKING:
-    from aioconn.lab.device import LabDevice
-
 BOOTED = b"\r\nBooting...\r\n\r\nPress RETURN to get started!\r\n\r\n"
 TURN = 256 * 1024  # bytes that one session writes before others get a turn
-
-
-class Wire(Protocol):
-    """A connection that can be ended."""
-
-    def finish(self, *, reset: bool) -> None: ...
 
 
 class Terminal(Wire, Protocol):
@@ -43,7 +36,7 @@ class Player:
         self, device: LabDevice, wire: Terminal, loop: asyncio.AbstractEventLoop, *, user: str = ""
     ) -> None:
         self.device = device
-        self.shell = Shell(device, device.next_identity(), user=user)
+        self.shell = Shell(device, device.next_identity(), load, user=user)
         self.wire = wire
         self.closed = False
         self._loop = loop
@@ -52,6 +45,10 @@ class Player:
         self._waiting = False
         self._paused = False
         device.enter(self)
+
+    @property
+    def stays(self) -> bool:
+        return self.wire.stays
 
     def feed(self, data: bytes) -> None:
         """What the peer typed."""
@@ -109,7 +106,7 @@ class Player:
     def restart(self) -> None:
         """The device starts anew, and the line stays: another session begins on it."""
         self._stop()
-        self.shell = Shell(self.device, self.device.next_identity())
+        self.shell = Shell(self.device, self.device.next_identity(), load)
         self._waiting = True
         self._timer = self._loop.call_later(self.device.boot, self._booted)
 

@@ -4,32 +4,24 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from aioconn.errors import MissingDependency, UsageError, nearest
 
 if TYPE_CHECKING:
-    from aioconn.lab.device import LabDevice
-    from aioconn.lab.lab import Lab
+    import asyncio
+
+    from aioconn.lab.device import LabDevice, Server
+    from aioconn.lab.ssh import SshServer
 
 
-class Server(Protocol):
-    """What a module's `serve(lab, device)` returns: a listener on 127.0.0.1.
+class Site(Protocol):
+    """What a server needs of the lab that it is part of."""
 
-    A server may have `keys`, a mapping: what else the device's entries in a testbed say (`ca_file`, `community`).
-    """
+    async def ssh(self) -> SshServer: ...
 
-    @property
-    def port(self) -> int: ...
-
-    def cut(self) -> None:
-        """End all connections now; plain, and idempotent."""
-        ...
-
-    async def close(self) -> None:
-        """Listen no more and free everything; idempotent."""
-        ...
+    async def listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server: ...
 
 
 class Kind(NamedTuple):
@@ -44,7 +36,7 @@ CONSOLES = ("ssh", "telnet")  # command lines: the lab itself listens for them
 KINDS: Mapping[str, Kind] = {
     "http": Kind("aioconn.lab.http", "rest", {"rest": "http", "restconf": "restconf"}),
     "https": Kind("aioconn.lab.http", "rest", {"rest": "https", "restconf": "restconf"}),
-    "netconf": Kind("aioconn.lab.netconf", "netconf", {"netconf": "netconf"}),
+    "netconf": Kind("aioconn.lab.netconf_session", "netconf", {"netconf": "netconf"}),
     "snmp": Kind("aioconn.lab.snmp", "snmp", {"snmp": "snmp"}),
     "gnmi": Kind("aioconn.lab.gnmi", "gnmi", {"gnmi": "gnmi"}),
     "gnmis": Kind("aioconn.lab.gnmi", "gnmi", {"gnmi": "gnmi"}),  # over TLS
@@ -58,7 +50,7 @@ def check(protocol: str) -> None:
         raise UsageError(f"no protocol {protocol!r}", hint=nearest(protocol, PROTOCOLS))
 
 
-async def serve(protocol: str, lab: Lab, device: LabDevice) -> Server:
+async def serve(protocol: str, site: Site, device: LabDevice) -> Server:
     """Begin to serve a protocol that is no command line. Raises `MissingDependency` without its library."""
     kind = KINDS[protocol]
     try:
@@ -72,7 +64,7 @@ async def serve(protocol: str, lab: Lab, device: LabDevice) -> Server:
             hint=f"pip install 'aioconn[{kind.extra}]'",
         ) from error
     more = {"tls": True} if protocol in ("https", "gnmis") else {}
-    server: Server = await module.serve(lab, device, **more)
+    server: Server = await module.serve(site, device, **more)
     device.servers[protocol] = server
     device.ports[protocol] = server.port
     return server

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from aioconn.lab.editor import Editor, Key
 from aioconn.lab.noise import Noise
@@ -21,7 +22,6 @@ from aioconn.lab.program import Ask, Interrupted, Piece, Program
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
-    from aioconn.lab.dialects.base import Dialect
 
 STOP = re.compile(rb"[\x03\x1e]")
 
@@ -38,11 +38,32 @@ class Fate(Enum):
     RESET = "reset"
 
 
+class Language(Protocol):
+    """What a shell needs to know of the dialect of its mode."""
+
+    @property
+    def bare_output(self) -> bool: ...
+
+    def welcome(self, shell: Shell, /) -> Program: ...
+
+    def prompt(self, shell: Shell, /) -> str: ...
+
+    def run(self, shell: Shell, line: str, /) -> Program: ...
+
+    def interrupt_key(self, shell: Shell, /) -> None: ...
+
+    def end_key(self, shell: Shell, /) -> Program: ...
+
+    def eof_key(self, shell: Shell, /) -> Program: ...
+
+
 class Shell:
-    """One session. `mode` and `path` (the section being configured) are where its user stands."""
+    """One session. `mode` and `path` (the section being configured) are where its user stands; `languages` finds a
+    dialect by its name."""
 
     __slots__ = (
         "_ask",
+        "_languages",
         "_program",
         "_rng",
         "_typed",
@@ -64,9 +85,12 @@ class Shell:
         "width",
     )
 
-    def __init__(self, device: LabDevice, identity: int, *, user: str = "") -> None:
+    def __init__(
+        self, device: LabDevice, identity: int, languages: Callable[[str], Language], *, user: str = ""
+    ) -> None:
         self.device = device
         self.identity = identity
+        self._languages = languages
         self.user = user
         self.width = 80
         self.mode = device.personality.start
@@ -94,9 +118,10 @@ class Shell:
         return self._rng
 
     @property
-    def dialect(self) -> Dialect:
-        """How the mode that the user stands in behaves."""
-        return self.device.dialect_of(self.mode)
+    def dialect(self) -> Language:
+        """How the mode that the user stands in behaves: as the rest, or as a shell below does."""
+        personality = self.device.personality
+        return self._languages(personality.modes[self.mode].dialect or personality.dialect)
 
     @property
     def busy(self) -> bool:

@@ -23,7 +23,7 @@ from aioconn.protocols.snmp.values import TAGS
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
-    from aioconn.lab.lab import Lab
+    from aioconn.lab.servers import Site
 
 COMMUNITIES: Mapping[str, bool] = {"public": False, "private": True}
 """Whether a community may write."""
@@ -358,7 +358,7 @@ def _under(oid: bytes, root: str) -> bool:
 
 
 async def serve(
-    lab: Lab,
+    site: Site,
     device: LabDevice,
     *,
     communities: Mapping[str, bool] = COMMUNITIES,

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import asyncssh
 
@@ -18,8 +18,6 @@ from aioconn.lab.telnet import hard_reset
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
-    from aioconn.lab.netconf import NetconfServer
-    from aioconn.lab.netconf_session import NetconfSession
 
 # cheap ones first: a lab of thousands shares its processor with the client under test
 KEX = (
@@ -32,6 +30,22 @@ CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "ae
 MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-256")
 
 
+class Speaker(Protocol):
+    """What speaks on a channel whose subsystem was asked for."""
+
+    def start(self) -> None: ...
+
+    def feed(self, data: bytes) -> None: ...
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def end(self) -> None: ...
+
+    def lost(self) -> None: ...
+
+
 class SshSession(asyncssh.SSHServerSession[bytes]):
     """One channel: a shell, a single command (`exec`), or a subsystem."""
 
@@ -41,7 +55,7 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         self._player: Player | None = None
         self._channel: asyncssh.SSHServerChannel[bytes] | None = None
         self._width = 80
-        self._netconf: NetconfSession | None = None
+        self._netconf: Speaker | None = None
         self._ended = False  # by the device
 
     def connection_made(self, chan: asyncssh.SSHServerChannel[bytes]) -> None:
@@ -74,15 +88,13 @@ class SshSession(asyncssh.SSHServerSession[bytes]):
         return True
 
     def subsystem_requested(self, subsystem: str) -> bool:
-        server, device = self._link.netconf, self._link.device
-        if subsystem != "netconf" or server is None:
+        begin, device = self._link.netconf, self._link.device
+        if subsystem != "netconf" or begin is None:
             return False
         if device.crowded and device.faults.vty_refusal == "channel":
             device.refusals += 1
             return False
-        from aioconn.lab.netconf_session import NetconfSession
-
-        self._netconf = NetconfSession(server, self)
+        self._netconf = begin(self)
         return True
 
     def session_started(self) -> None:
@@ -158,7 +170,7 @@ class SshLink(asyncssh.SSHServer):
     def __init__(self, server: SshServer, loop: asyncio.AbstractEventLoop) -> None:
         self._server = server
         self.loop = loop
-        self.netconf: NetconfServer | None = None  # what is served at the port that the client came to
+        self.netconf: Callable[[SshSession], Speaker] | None = None  # at the port that the client came to
         self.user = ""
         self.shells = 0
         self._gone = asyncio.Event()
@@ -291,7 +303,7 @@ class SshServer:
         self._key = asyncssh.generate_private_key("ssh-ed25519")
         self._factory: Callable[[str, int], Any] | None = None
         self.devices: dict[int, LabDevice] = {}
-        self.netconf: dict[int, NetconfServer] = {}
+        self.netconf: dict[int, Callable[[SshSession], Speaker]] = {}
 
     @property
     def host_key(self) -> str:

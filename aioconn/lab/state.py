@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aioconn.lab.settings import Settings
 
 if TYPE_CHECKING:
-    from aioconn.lab.device import LabDevice
+    from aioconn.lab.memory import Memory
 
 RATES = {  # of an interface that is up, in a second
     "in-octets": 2000,
@@ -25,10 +25,10 @@ LOSSES = ("in-errors", "in-discards", "out-errors", "out-discards")  # none ever
 class State:
     """The facts that no configuration says. Counters begin at numbers of the device's own, and grow while it is up."""
 
-    __slots__ = ("_device", "_started")
+    __slots__ = ("_memory", "_started")
 
-    def __init__(self, device: LabDevice) -> None:
-        self._device = device
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self._started = time.time()
 
     def get(self, fact: str, keys: Mapping[str, str], settings: Settings) -> Any:
@@ -42,13 +42,13 @@ class State:
         if fact == "boot-time":
             return int(self._started * 1e9)
         if fact == "os-name":
-            return self._device.personality.os
+            return self._memory.personality.os
         if fact == "os-version":
-            return self._device.facts.get("version")
+            return self._memory.facts.get("version")
         if fact == "machine":
-            return self._device.facts.get("model")
+            return self._memory.facts.get("model")
         if fact == "hostname":
-            return self._device.host
+            return self._memory.host
         return self._of_interface(fact, keys, settings)
 
     def _of_interface(self, fact: str, keys: Mapping[str, str], settings: Settings) -> Any:
@@ -62,14 +62,14 @@ class State:
             return 1_000_000_000
         if fact == "phys-address":
             last = hashlib.sha256(name.encode()).hexdigest()[:2]
-            return f"{self._device.facts['mac'][:-2]}{last}"
+            return f"{self._memory.facts['mac'][:-2]}{last}"
         return None
 
     def _count(self, fact: str, keys: Mapping[str, str], settings: Settings) -> int:
         if fact in LOSSES:
             return 0
         digest = hashlib.sha256(
-            f"{self._device.facts['octets']}/{keys['interface']}/{fact}".encode()
+            f"{self._memory.facts['octets']}/{keys['interface']}/{fact}".encode()
         ).digest()
         passed = (time.time() - self._started) if settings.get("enabled", keys) else 0.0
         return int.from_bytes(digest[:4], "big") + int(passed * RATES[fact])

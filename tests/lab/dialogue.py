@@ -10,6 +10,7 @@ from typing import Any
 import asyncssh
 
 from aioconn.lab.device import LabDevice
+from aioconn.lab.dialects import load as load_dialect
 from aioconn.lab.login import greet
 from aioconn.lab.personality import load
 from aioconn.lab.shell import Fate, Shell
@@ -22,8 +23,9 @@ class Dialogue:
 
     def __init__(self, personality: str = "cisco_iosxe", **settings: Any) -> None:
         settings.setdefault("rows", 0)
-        self.device = LabDevice("r1", load(personality), **settings)
-        self.shell = Shell(self.device, 1, user="admin")
+        kind = load(personality)
+        self.device = LabDevice("r1", kind, forgets=load_dialect(kind.dialect).forgets, **settings)
+        self.shell = Shell(self.device, 1, load_dialect, user="admin")
         self.waits: list[float] = []
         self.shell.start(greet(self.shell))
         self.greeting = self.pull()

@@ -19,7 +19,7 @@ CONFIGURED = [name for name in names() if name != "linux"]
 
 
 def device(personality: str = "cisco_iosxe") -> LabDevice:
-    return LabDevice("r1", load(personality))
+    return LabDevice("r1", load(personality), forgets=False)
 
 
 def interface(name: str, *, top: Step = IETF) -> tuple[Step, ...]:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from aioconn.errors import TestbedError, nearest
 from aioconn.lab.dialects.base import Dialect
 from aioconn.lab.dialects.cisco import Cisco
@@ -13,6 +15,7 @@ from aioconn.lab.dialects.posix import Posix
 DIALECTS: dict[str, type[Dialect]] = {"cisco": Cisco, "iosxr": IosXr, "junos": Junos, "posix": Posix}
 
 
+@functools.cache
 def load(name: str) -> Dialect:
     """The dialect of a name: `cisco`, `iosxr`, `junos` or `posix`."""
     if name not in DIALECTS:

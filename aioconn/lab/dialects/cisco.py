@@ -4,17 +4,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from aioconn.lab.config import render
+from aioconn.lab.device import Line
 from aioconn.lab.dialects.base import Dialect
 from aioconn.lab.echoes import INTERVAL, count_of, echoes, target_of
 from aioconn.lab.facts import fill
 from aioconn.lab.grammar import Match, Refusal
 from aioconn.lab.program import Ask, Interrupted, Program
-
-if TYPE_CHECKING:
-    from aioconn.lab.shell import Shell
+from aioconn.lab.shell import Fate, Shell
 
 NEEDY = ("no", "ip", "hostname", "description", "neighbor")  # words that are no command alone
 INTERFACE = re.compile(r"^(interface)\s+([A-Za-z-]+)\s*([\d/.:]+|\d\S*)$")
@@ -150,8 +148,6 @@ class Cisco(Dialect):
 
     def do_exit(self, shell: Shell, match: Match) -> Program:
         """One level up, or out of the session."""
-        from aioconn.lab.shell import Fate
-
         if shell.path:
             shell.mode = shell.device.personality.modes[shell.mode].exit or "config"
             shell.path = shell.path[:-1]
@@ -242,8 +238,6 @@ class Cisco(Dialect):
 
     def do_reload(self, shell: Shell, match: Match) -> Program:
         """Down with all sessions, after questions; what was not saved is asked about, or warned of."""
-        from aioconn.lab.shell import Fate
-
         device, command = shell.device, match.command
         assert command is not None
         if device.modified and (question := command.settings.get("modified")) is not None:
@@ -307,11 +301,9 @@ class Cisco(Dialect):
             yield "".join(form.replace("{prefix}", f"100.{n >> 8 & 255}.{n & 255}.0") for n in numbers)
 
     def do_users(self, shell: Shell, match: Match) -> Program:
-        from aioconn.lab.player import Player
-
         rows = ["    Line       User       Host(s)              Idle       Location\n"]
         for number, player in enumerate(shell.device.players):
-            if not isinstance(player, Player):
+            if not isinstance(player, Line):
                 continue  # of another protocol: it has no line
             star = "*" if player.shell is shell else " "
             user = player.shell.user

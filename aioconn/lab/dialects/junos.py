@@ -5,15 +5,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 from aioconn.lab.dialects.base import Dialect
 from aioconn.lab.echoes import ENDLESS, count_of, echoes, target_of
 from aioconn.lab.grammar import Match, Refusal
 from aioconn.lab.program import Ask, Program
-
-if TYPE_CHECKING:
-    from aioconn.lab.shell import Shell
+from aioconn.lab.shell import Fate, Shell
 
 COMMIT_FAILURE = "lab-commit-failure"  # a statement that holds this word makes the commit fail
 
@@ -79,8 +76,6 @@ class Junos(Dialect):
 
     def do_exit(self, shell: Shell, match: Match) -> Program:
         """Up one `edit`, out of the configuration, or out of the session."""
-        from aioconn.lab.shell import Fate
-
         if shell.mode != "config":
             shell.fate = Fate.CLOSE
         elif shell.path and not match.arguments:
@@ -220,8 +215,6 @@ class Junos(Dialect):
         device.files[destination] = device.files[source]
 
     def do_reboot(self, shell: Shell, match: Match) -> Program:
-        from aioconn.lab.shell import Fate
-
         answer = (yield Ask("Reboot the system ? [yes,no] (no) ")).strip().lower()
         if answer and "yes".startswith(answer):
             yield "\nShutdown NOW!\n[pid 4711]\n"

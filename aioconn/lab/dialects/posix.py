@@ -7,15 +7,12 @@ import re
 import shlex
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from aioconn.lab.dialects.base import Dialect
 from aioconn.lab.echoes import ENDLESS, count_of, echoes
 from aioconn.lab.grammar import Match
 from aioconn.lab.program import Ask, Interrupted, Program
-
-if TYPE_CHECKING:
-    from aioconn.lab.shell import Shell
+from aioconn.lab.shell import Fate, Shell
 
 LINK = re.compile(r"\s*(;|&&|\|\||\|)\s*")
 BYTES = re.compile(r"\\([0-7]{3})")
@@ -160,8 +157,6 @@ class Posix(Dialect):
         files[words[1]] = files[words[0]]
 
     def run_reboot(self, shell: Shell, words: list[str]) -> Program:
-        from aioconn.lab.shell import Fate
-
         yield 0.05
         shell.fate, shell.restarts = Fate.CLOSE, True
 
@@ -192,8 +187,6 @@ class Posix(Dialect):
             yield from self._simple(shell, shlex.join(words))
 
     def run_exit(self, shell: Shell, words: list[str]) -> Program:
-        from aioconn.lab.shell import Fate
-
         if words:
             shell.status = int(words[0])
         if (above := shell.device.personality.modes[shell.mode].exit) is not None:
