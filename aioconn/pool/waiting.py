@@ -8,9 +8,11 @@ import weakref
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
+from aioconn.caller import Caller as Asker
 from aioconn.caller import here
 from aioconn.connection import BaseConnection
 from aioconn.errors import Deadlock, PoolClosed, PoolTimeout
+from aioconn.hold import Hold
 from aioconn.pool.member import Member, Stage
 from aioconn.pool.sessions import Sessions
 
@@ -165,7 +167,10 @@ class Waiting(Generic[C]):
     def _refuse_deadlock(self, task: weakref.ref[asyncio.Task[Any]] | None) -> None:
         """All sessions are held by tasks that wait for one here: then none of them ever comes back."""
         gate = self._sessions.gate
-        if task is None or len(gate.members) < gate.size:
+        if len(gate.members) < gate.size:
+            return
+        if task is None:
+            self._refuse_deadlock_of_a_thread()
             return
         for member in gate.members:
             # a task has one weak reference without a callback, so that these can be compared
@@ -181,10 +186,22 @@ class Waiting(Generic[C]):
             lent = member.holder
             if lent is None or lent.shared or lent.task not in waiting:
                 return
-        asker = here()
-        raise Deadlock(
-            f"{asker.name} waits at {asker.place} for a session of this pool, while all {gate.size} are held by"
-            f" tasks that wait for one as well; it took its own at {mine.place}",
+        raise self._deadlock(here(), "tasks that wait for one as well; it took its own", mine)
+
+    def _refuse_deadlock_of_a_thread(self) -> None:
+        """All sessions are held in blocks of the thread that asks: it cannot leave them while it waits."""
+        asker, mine = here(), None
+        for member in self._sessions.gate.members:
+            mine = member.holder
+            if mine is None or not (mine.inside and mine.caller.is_same(asker)):
+                return
+        if mine is not None:
+            raise self._deadlock(asker, "itself; it took the last one", mine)
+
+    def _deadlock(self, asker: Asker, holders: str, mine: Hold) -> Deadlock:
+        return Deadlock(
+            f"{asker.name} waits at {asker.place} for a session of this pool, while all {self._sessions.gate.size}"
+            f" are held by {holders} at {mine.place}",
             **self._sessions.where(),
             hint="give it back first, or make the pool larger",
         )

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import os
 import signal
 import threading
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from aioconn.errors import (
+    Deadlock,
     NotOfThisPool,
     PoolClosed,
     PoolTimeout,
@@ -133,10 +136,41 @@ def test_a_forgotten_session_comes_back(pool: CliPool, lab: LabThread) -> None:
 
 
 def test_who_holds_what(pool: CliPool) -> None:
-    with pool.acquire(), pool.acquire(), pytest.raises(PoolTimeout) as late:
+    """Another thread could give back what is held for no block: it is waited for."""
+    held = [pool.acquire(), pool.acquire()]
+    with pytest.raises(PoolTimeout) as late:
         pool.acquire(timeout=0.05)
     assert str(late.value).count("held by thread MainThread for") == 2
     assert "taken at test_pool.py:" in str(late.value)
+    for session in held:
+        session.release()
+
+
+def test_a_thread_that_would_wait_for_itself(pool: CliPool) -> None:
+    with pool.acquire() as one, pool.acquire():
+        assert "UTC" in one.execute("show clock")
+        with pytest.raises(
+            Deadlock, match=r"thread MainThread waits at test_pool.py:\d+.*took .* test_pool.py:\d+"
+        ):
+            pool.acquire()
+        with pytest.raises(Deadlock), contextlib.closing(pool.stream("show clock")) as pieces:
+            next(iter(pieces))
+        with ThreadPoolExecutor(1) as other, pytest.raises(PoolTimeout):
+            other.submit(pool.acquire, timeout=0.05).result(ENOUGH)
+    assert "UTC" in pool.execute("show clock")
+    with pool.acquire(), ThreadPoolExecutor(1) as other:
+        session = other.submit(pool.acquire).result(ENOUGH)
+        with pytest.raises(PoolTimeout):
+            pool.acquire(timeout=0.05)
+        session.release()
+
+
+def test_a_thread_that_merely_has_the_context_of_the_holder_waits(pool: CliPool, lab: LabThread) -> None:
+    with ThreadPoolExecutor(1) as other:
+        with pool.acquire(), pool.acquire():
+            late = other.submit(contextvars.copy_context().run, pool.acquire)
+            assert lab.wait_for(lambda: pool.statistics()["waiting"] == 1)
+        late.result(ENOUGH).release()
 
 
 def test_who_holds_a_session_passes_exclusive_work_that_waits(
