@@ -19,20 +19,16 @@ SSH_VISIT = (
     " limits of sessions and logins, a prompt that is learned before the first command, and what brings a"
     " session back after a command that was cut short. The floor waits for ever and has none of these."
 )
-SSH_VISIT_WALL = (
-    "One process keeps one core busy: wall time follows CPU. Where the servers take as much CPU as the wall"
-    " time is long, they are what is waited for."
-)
+SSH_VISIT_WALL = "One process keeps one core busy: wall time follows CPU."
 TELNET_VISIT = (
     "A telnet device is so cheap for the floor that what every session has weighs most here: the state of"
     " telnet's negotiation, the login as a dialogue instead of two lines known beforehand, a prompt that is"
     " learned, deadlines, and the device's limits."
 )
 TWO_PROCESSES = (
-    "There are two cores for two processes and for the servers of the simulated devices, which need a good"
-    " part of a core themselves (last column). Even shared out perfectly, clients and servers together are"
-    " more work than two cores do in the time that the goal allows; and the servers, which are one process,"
-    " set the pace of the handshakes."
+    "There are two cores for two processes and for the simulated devices (last column). What visits take on"
+    " both sides, shared out perfectly over two cores, is about what the goal allows: nothing is left for"
+    " handing out devices and results, or for a moment in which a core has nothing to do."
 )
 SCALING = (
     "Results are kept to the end, and the more objects live, the longer each collection of garbage takes that"

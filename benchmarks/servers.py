@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Light device servers in processes of their own, so that a client's CPU is a client's alone.
 
-A process prints its ports as JSON, then answers each line of its stdin with what it has counted so far, and ends with
-its stdin. Every connection is a device of its own: a Cisco-like shell that echoes what it reads behind its prompt.
+Devices over SSH and telnet have a process, on uvloop where it is installed, a crowd of them has more, and all other
+servers share one. A process prints its ports as JSON, then answers each line of its stdin with what it has counted so
+far, and ends with its stdin. Every connection is a device of its own: a Cisco-like shell that echoes what it reads
+behind its prompt.
 """
 
 from __future__ import annotations
@@ -15,15 +17,14 @@ import resource
 import select
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from benchmarks.fakes import netconf, ssh
-from benchmarks.fakes.answering import Answering
+from benchmarks.fakes import jump, netconf
 from benchmarks.fakes.postgres import Postgres
 from benchmarks.fakes.resp import Resp
-from benchmarks.fakes.telnet import TelnetDevice
 from benchmarks.fakes.web import Web
 from benchmarks.target import (
     DELAY,
@@ -43,32 +44,24 @@ from benchmarks.target import (
 )
 
 _BACKLOG = 2048
+_HOST = "127.0.0.1"
 _PATIENCE = 30.0  # seconds
 _CROWD = 2  # processes; a descriptor is not the only thing of which a session takes one
 _listening: list[Any] = []  # whoever lets go of a listener ends it
 
 
-async def listen(protocol: type[TelnetDevice | Answering[Any]], host: str = "127.0.0.1") -> int:
+async def listen(protocol: type[asyncio.Protocol], host: str = _HOST) -> int:
     server = await asyncio.get_running_loop().create_server(protocol, host, 0, backlog=_BACKLOG)
     _listening.append(server)
     return int(server.sockets[0].getsockname()[1])
 
 
-async def listen_ssh(host: str = "127.0.0.1", *, jump: bool = False) -> int:
-    acceptor = await ssh.listen(host, _BACKLOG, jump=jump)
-    _listening.append(acceptor)
-    return int(acceptor.get_port())
+async def _serve_devices(host: str) -> None:
+    # not above: other clients' environments do not have their library
+    from benchmarks.fakes.ssh import SshDevice
+    from benchmarks.fakes.telnet import TelnetDevice
 
-
-async def listen_netconf() -> int:
-    acceptor = await netconf.listen(_BACKLOG)
-    _listening.append(acceptor)
-    return int(acceptor.get_port())
-
-
-async def _serve_crowd(host: str) -> None:
-    """Devices alone, for sessions in large numbers."""
-    await _run({"ssh": await listen_ssh(host), "telnet": await listen(TelnetDevice, host)})
+    await _run({"ssh": await listen(SshDevice, host), "telnet": await listen(TelnetDevice, host)})
 
 
 async def _run(ports: dict[str, int]) -> None:
@@ -77,13 +70,13 @@ async def _run(ports: dict[str, int]) -> None:
     loop = asyncio.get_running_loop()
     while await loop.run_in_executor(None, sys.stdin.readline):
         used = resource.getrusage(resource.RUSAGE_SELF)
-        counted = {"server_cpu": used.ru_utime + used.ru_stime, "jump_links": ssh.jump_links}
+        counted = {"server_cpu": used.ru_utime + used.ru_stime, "jump_links": jump.links}
         print(json.dumps(counted), flush=True)
 
 
 async def _serve() -> None:
     from aioconn.lab import Faults, Lab
-    from benchmarks.fakes import gnmi, snmp  # not above: other clients' environments do not have its library
+    from benchmarks.fakes import gnmi, snmp  # not above either
 
     async with Lab() as lab:
         # a simulated device that can be interrupted in the middle of a command, as those above cannot
@@ -118,17 +111,16 @@ async def _serve() -> None:
                 )
         agent, agent_port = await snmp.listen()
         gnmi_target, gnmi_port = await gnmi.listen()
+        jump_host, netconf_server = await jump.listen(_BACKLOG), await netconf.listen(_BACKLOG)
         ports = {
             **{name: device.ssh_port for name, device in slow.items()},
-            "ssh": await listen_ssh(),
-            "telnet": await listen(TelnetDevice),
-            "jump": await listen_ssh(jump=True),
+            "jump": int(jump_host.get_port()),
             "lab": device.ssh_port,
             "http": await listen(Web),
             "redis": await listen(Resp),
             "postgres": await listen(Postgres),
             "snmp": agent_port,
-            "netconf": await listen_netconf(),
+            "netconf": int(netconf_server.get_port()),
             "gnmi": gnmi_port,
         }
         await _run(ports)
@@ -148,7 +140,7 @@ class ServersLost(Exception):
 
 
 class _Process:
-    """One process of servers, as the benchmark sees it. `host` makes it one of a crowd's."""
+    """One process of servers, as the benchmark sees it. With a `host` to listen on it is one of devices."""
 
     def __init__(self, host: str = "") -> None:
         self._process = subprocess.Popen(
@@ -160,7 +152,7 @@ class _Process:
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             start_new_session=True,  # a Ctrl-C is for who started it, and he ends them
         )
-        self.host = host or "127.0.0.1"
+        self.host = host
 
     def start(self) -> None:
         self.ports: dict[str, int] = json.loads(self._read())
@@ -202,9 +194,10 @@ class Servers:
     """The processes of the servers; a context manager. Those of the crowd are started when they are first needed."""
 
     def __enter__(self) -> Servers:
-        self._processes = [_Process()]
+        self._processes = [_Process(), _Process(_HOST)]
         try:
-            self._processes[0].start()
+            for process in self._processes:
+                process.start()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -227,7 +220,7 @@ class Servers:
             return []
         if server.startswith("crowd, "):
             return self._crowd(server.removeprefix("crowd, "), count)
-        ports = self._processes[0].ports
+        ports = {name: port for process in self._processes[:2] for name, port in process.ports.items()}
         if server == "jump":
             found: dict[str, Any] = {"protocol": "ssh", "port": ports["ssh"], "jump": ports["jump"]}
         else:
@@ -235,12 +228,12 @@ class Servers:
         return [Target(name=f"r{n + 1}", **found) for n in range(count)]
 
     def _crowd(self, protocol: str, count: int) -> list[Target]:
-        if len(self._processes) == 1:
+        if len(self._processes) == 2:
             # an address each: from one to another there are some 28,000 ports to call from
             self._processes += [_Process(f"127.0.0.{2 + number}") for number in range(_CROWD)]
-            for process in self._processes[1:]:
+            for process in self._processes[2:]:
                 process.start()
-        crowd = self._processes[1:]
+        crowd = self._processes[2:]
         listed = [crowd[number % len(crowd)] for number in range(count)]
         return [
             Target(name=f"r{number + 1}", protocol=protocol, host=one.host, port=one.ports[protocol])
@@ -248,7 +241,21 @@ class Servers:
         ]
 
 
+def _new_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, where it is installed, else asyncio's own: None."""
+    try:
+        import uvloop
+    except ModuleNotFoundError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
+
+
 if __name__ == "__main__":
     raise_descriptor_limit()
     logging.disable(logging.CRITICAL)  # clients that hang up without a word are their own business
-    asyncio.run(_serve_crowd(sys.argv[1]) if sys.argv[1:] else _serve())
+    if sys.argv[1:]:
+        with asyncio.Runner(loop_factory=_new_loop()) as runner:
+            runner.run(_serve_devices(sys.argv[1]))
+    else:
+        asyncio.run(_serve())

@@ -99,11 +99,20 @@ class Pump:
         self.prompt = self._shell.prompt
         self._write, self._end = write, end
         self._pending: list[Iterator[bytes | float | None]] = []
-        self._paused = False
+        self._paused = self._thinking = False
 
     def feed(self, data: bytes) -> None:
         self._pending.append(self._shell.feed(data))
         self._run()
+
+    def finish(self) -> None:
+        """Nothing more is typed: the session ends after the answers to what was."""
+        self._pending.append(iter((None,)))
+        self._run()
+
+    def stop(self) -> None:
+        """Nobody listens any more."""
+        self._pending.clear()
 
     def pause(self) -> None:
         self._paused = True
@@ -112,15 +121,19 @@ class Pump:
         self._paused = False
         self._run()
 
+    def _thought(self) -> None:
+        self._thinking = False
+        self._run()
+
     def _run(self) -> None:
-        while self._pending and not self._paused:
+        while self._pending and not self._paused and not self._thinking:
             piece = next(self._pending[0], b"")
             if piece is None:
                 self._pending.clear()
                 self._end()
             elif isinstance(piece, float):
-                self._paused = True
-                asyncio.get_running_loop().call_later(piece, self.resume)
+                self._thinking = True
+                asyncio.get_running_loop().call_later(piece, self._thought)
             elif piece:
                 self._write(piece)
             else:

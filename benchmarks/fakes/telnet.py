@@ -24,7 +24,8 @@ class TelnetDevice(asyncio.Protocol):
         self._asked = ["Username: ", "Password: "]
         self._typed = b""
         self._pump = Pump(transport.write, transport.close)
-        transport.max_size = 16 * 1024
+        if hasattr(transport, "max_size"):
+            transport.max_size = 16 * 1024  # asyncio's default is a new buffer of 256 KiB for each read
         transport.write(_CISCO_OPTIONS + b"\r\nUser Access Verification\r\n\r\n" + self._asked[0].encode())
 
     def data_received(self, data: bytes) -> None:

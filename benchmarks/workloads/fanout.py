@@ -70,10 +70,7 @@ def many_devices(which: str) -> tuple[Goal, ...]:
 class FanOut(Workload[DeviceClient]):
     name = "fanout"
     title = "Fan-out: connect, three commands, close"
-    about = (
-        f"The same with three commands, at most {LIMIT} devices at once. The servers take CPU of their own (last"
-        " column): where it is near the wall time, that is their limit."
-    )
+    about = f"The same with three commands, at most {LIMIT} devices at once."
     goals = many_devices("300 and 500 over SSH, three commands")
     columns = (
         Column(key="wall", title="wall s", ratio="wall"),

@@ -21,7 +21,7 @@ class Jump(Workload[DeviceClient]):
     about = (
         f"Connect, one command, close, at most {LIMIT} devices at once, all through one SSH jump host; the floor is"
         " `asyncssh.connect(tunnel=…)` over one connection. One of the connections to the jump host is that of the"
-        " visit before the clock starts. The jump host and the devices share a process."
+        " visit before the clock starts. The jump host is asyncssh, and the devices have a process beside its own."
     )
     goals = (
         Goal(

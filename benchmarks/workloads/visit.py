@@ -24,9 +24,8 @@ class Visit(Workload[DeviceClient]):
     about = (
         "`show version`, which is about 1.5 kB long, on devices in growing numbers, each with a name of its own, at"
         f" most {LIMIT} at once. One device was visited before the clock starts. The floor over SSH has one ready set"
-        " of options with the cheapest algorithms, and knows no more than that. The servers are Python too and take a"
-        " core of their own: where their CPU is near the wall time they are what limits it, and CPU is what to"
-        " compare. More processes of servers would not help on two cores, of which the client has one."
+        " of options with the cheapest algorithms, and knows no more than that. The devices are"
+        " one process, which does as little for each visit as the protocol allows; its CPU is in the last column."
     )
     goals: ClassVar[tuple[Goal, ...]] = (
         *many_devices("300 and 500 over SSH"),
