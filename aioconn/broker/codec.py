@@ -256,10 +256,10 @@ def _layout() -> list[tuple[int, int]]:
 _LAYOUT = _layout()
 
 
-def decode(data: bytes | bytearray | memoryview) -> Any:
+def decode(data: bytes | bytearray | memoryview, unpacked: Callable[[Any], Any] = unpack) -> Any:
     """The value in these bytes. Raises `BadFrame`, or `CannotCross` for a class that is not known in this process."""
     try:
-        return unpack(_decode(data))
+        return unpacked(_decode(data))
     except Unknown as error:
         raise CannotCross(
             f"a value of {error} came from another process, and that is not known in this one",

@@ -66,6 +66,8 @@ class Post(asyncio.Protocol):
         self._kept: list[Kept] = []
         self.alive = True
         """Whether it can be given orders."""
+        self.prepared: tuple[Any, ...] | None = None
+        """What it has loaded last."""
 
     @property
     def pid(self) -> int:
@@ -221,10 +223,11 @@ class Post(asyncio.Protocol):
         if self._transport is None or not self.alive:
             return
         if not self._unsent:
-            self._loop.call_soon(self._send)
+            self._loop.call_soon(self.send)
         self._unsent += frames.encode(Call("call", WORKER, name, args))
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """What has been ordered goes now, not only when the turn is over."""
         if self._transport is not None and self._unsent:
             self._transport.write(bytes(self._unsent))
         self._unsent.clear()

@@ -52,10 +52,10 @@ class Rota(Generic[T]):
             own.extend(self._free.popleft())
         return own.popleft() if own else None
 
-    def give_up(self, process: int) -> None:
-        """The process has gone: what it had not taken yet is free again."""
-        if left := self._of.pop(process, None):
-            self._free.appendleft(list(left))
+    def give_up(self, process: int, taken: Iterable[T] = ()) -> None:
+        """The process has gone: what it had not taken yet is free again, and what it had `taken` to no end."""
+        if left := [*taken, *self._of.pop(process, ())]:
+            self._free.appendleft(left)  # as one party: some of them may have to stay together
 
     def clear(self) -> None:
         """Nothing is to be done any more."""

@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a testbed says of a device, as values that the broker's codec carries, and back.
+"""What a testbed says of a device, as bytes, and back.
 
-A tuple stands for what is none of the codec's types: its first item says for what. A secret that is deferred stays so:
-it goes as a number, by which the worker asks for it when it is needed. Nothing is imported or called by a name that
-arrives; what does not fit the classes below is refused.
+They are those of the broker's codec, with tags of our own for what is none of its types: one pass packs, and one
+builds. A secret that is deferred stays so: it goes as a number, by which the worker asks for it when it is needed.
+Nothing is imported or called by a name that arrives; what does not fit the classes below is refused.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from aioconn.broker import codec, values
 from aioconn.credentials import Credential, Credentials, Secret
 from aioconn.declaration import Declaration
 from aioconn.errors import BadFrame
@@ -26,8 +28,10 @@ _CLASSES: dict[str, type[Any]] = {
 _FIELDS = {
     cls: tuple(field.name for field in dataclasses.fields(cls) if field.init) for cls in _CLASSES.values()
 }
-_PLAIN = frozenset({type(None), bool, int, float, str, bytes})
-_EMPTY: tuple[Any, ...] = (None, "", (), {})
+_PARTS = {cls: operator.attrgetter(*names) for cls, names in _FIELDS.items()}
+_LEFT_OUT = frozenset({type(None), str, tuple, dict})  # where they are empty, as the field is then by itself
+
+OBJECT, CREDENTIALS, NAMED, SECRET, DEFERRED, TUPLE = range(112, 118)  # the codec has none of these
 
 
 class Deferred:
@@ -61,54 +65,84 @@ def of(device: Device) -> DeviceSpec:
     return spec
 
 
-def told(value: Any, deferred: Deferred) -> Any:
-    """`value` as the codec takes it. What it does not know either is left for it to refuse."""
+def dump(spec: DeviceSpec, deferred: Deferred) -> bytes:
+    """What goes to a worker. Raises `CannotCross` if it holds what cannot."""
+    try:
+        return codec.encode(_packed(spec, deferred))
+    except Exception as error:
+        raise values.located(error, None, "a value of its testbed") from None
+
+
+def load(data: bytes, ask: Callable[[int], str]) -> DeviceSpec:
+    """That of which `dump` made these bytes; `ask` gives the text of a deferred secret by its number. Raises as
+    `values.load` does."""
+    spec = codec.decode(data, lambda raw: _built(raw, ask))
+    if not isinstance(spec, DeviceSpec):
+        raise BadFrame("what another process sent is no device of a testbed")
+    return spec
+
+
+def _packed(value: Any, deferred: Deferred) -> Any:
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in codec.PLAIN:
         return value
+    if (fields := _FIELDS.get(kind)) is not None:
+        parts = {
+            name: part if type(part) in codec.PLAIN else _packed(part, deferred)
+            for name, part in zip(fields, _PARTS[kind](value), strict=True)
+            if part or type(part) not in _LEFT_OUT
+        }
+        return {OBJECT: [kind.__name__, parts]}
     if isinstance(value, Secret):
         known = value.known
-        return Secret(known) if known is not None else ("secret", deferred.number(value))
-    if (fields := _FIELDS.get(kind)) is not None:
-        parts = ((name, getattr(value, name)) for name in fields)
-        return (kind.__name__, {name: told(part, deferred) for name, part in parts if part not in _EMPTY})
+        return {SECRET: known} if known is not None else {DEFERRED: deferred.number(value)}
     if kind is Credentials:
         layers, origin, chosen, user = value.parts
-        return ("Credentials", [told(layer, deferred) for layer in layers], origin, list(chosen), user)
+        return {CREDENTIALS: [[_packed(layer, deferred) for layer in layers], origin, list(chosen), user]}
     if kind is Named:
-        return ("Named", [told(part, deferred) for part in value.values()])
+        return {NAMED: [_packed(part, deferred) for part in value.values()]}
     if isinstance(value, Mapping):
         if all(type(key) is str for key in value):
-            return {key: told(part, deferred) for key, part in value.items()}
-        return ("pairs", [[told(key, deferred), told(part, deferred)] for key, part in value.items()])
+            return {key: _packed(part, deferred) for key, part in value.items()}
+        return {codec.PAIRS: [_packed(part, deferred) for pair in value.items() for part in pair]}
     if kind is list:
-        return [told(part, deferred) for part in value]
+        return [_packed(part, deferred) for part in value]
     if isinstance(value, tuple):
-        return ("tuple", [told(part, deferred) for part in value])
-    return value
+        return {TUPLE: [_packed(part, deferred) for part in value]}
+    return codec.pack(value)
 
 
-def built(value: Any, ask: Callable[[int], str]) -> Any:
-    """The value of which `told` made this. `ask` gives the text of a deferred secret by its number."""
-    kind = type(value)
-    if kind is dict:
-        return {key: built(part, ask) for key, part in value.items()}
+def _built(raw: Any, ask: Callable[[int], str]) -> Any:
+    kind = type(raw)
+    if kind in codec.PLAIN:
+        return raw
     if kind is list:
-        return [built(part, ask) for part in value]
-    if kind is not tuple:
-        return value
-    match value:
-        case ("secret", int(number)):
-            return Secret(lambda: ask(number))
-        case ("tuple", list(parts)):
-            return tuple(built(part, ask) for part in parts)
-        case ("pairs", list(pairs)):
-            return {built(key, ask): built(part, ask) for key, part in pairs}
-        case ("Named", list(parts)):
-            return Named({part.name: part for part in (built(part, ask) for part in parts)})
-        case ("Credentials", list(layers), str(origin), list(chosen), user):
-            found = Credentials(*(built(layer, ask) for layer in layers), origin=origin)
-            return found.logging_in(chosen, user)
-        case (str(name), dict(fields)) if (cls := _CLASSES.get(name)) is not None:
-            return cls(**{field: built(part, ask) for field, part in fields.items()})
-    raise BadFrame("what another process sent is no part of a testbed")
+        return [_built(part, ask) for part in raw]
+    if len(raw) == 1:
+        [(tag, part)] = raw.items()
+        if type(tag) is int:
+            return _tagged(tag, part, ask)
+    return {key: part if type(part) in codec.PLAIN else _built(part, ask) for key, part in raw.items()}
+
+
+def _tagged(tag: int, part: Any, ask: Callable[[int], str]) -> Any:
+    if tag == OBJECT:
+        name, fields = part
+        return _CLASSES[name](**_built(fields, ask))
+    if tag == SECRET:
+        return Secret(codec.demand(part, str))
+    if tag == DEFERRED:
+        number = codec.demand(part, int)
+        return Secret(lambda: ask(number))
+    if tag == CREDENTIALS:
+        layers, origin, chosen, user = part
+        found = Credentials(*[_built(layer, ask) for layer in layers], origin=origin)
+        return found.logging_in(chosen, user)
+    if tag == NAMED:
+        return Named({one.name: one for one in [_built(one, ask) for one in part]})
+    if tag == TUPLE:
+        return tuple([_built(one, ask) for one in part])
+    if tag == codec.PAIRS:
+        items = [_built(one, ask) for one in part]
+        return dict(zip(items[::2], items[1::2], strict=True))
+    return codec.unpack({tag: part})

@@ -57,6 +57,7 @@ class Tour:
         self._tasks: dict[asyncio.Task[Result[Any]], Member] = {}
         self._finished: asyncio.Queue[Result[Any] | BaseException] = asyncio.Queue()
         self._idle = asyncio.Event()
+        self._dealing = False
         self._over = False
 
     def begin(
@@ -73,8 +74,11 @@ class Tour:
         _, _, self._timeout, self._via = plan
         self._context = contextvars.copy_context()
         kinds = self._kinds()
+        self._needs = (*(one[0] for one in plan[:2] if isinstance(one, tuple)), kinds)
         for post in posts[: len(self._rota)]:
-            self._processes.append(_Process(len(self._processes), post))
+            # Who has loaded all of it for an earlier fan-out need not say so again before it gets anything.
+            ready = post.prepared == self._needs
+            self._processes.append(_Process(len(self._processes), post, ready))
             post.tell("plan", self._number, *plan, kinds)
         self._deal()
 
@@ -148,8 +152,15 @@ class Tour:
 
     # ------------------------------------------------------------------ handing out
 
+    def _deal_soon(self) -> None:
+        """Once for all that ends in this turn of the loop."""
+        if not self._dealing:
+            self._dealing = True
+            asyncio.get_running_loop().call_soon(self._deal)
+
     def _deal(self) -> None:
         """Whoever has room gets the next device, those first who have least."""
+        self._dealing = False
         if self._over:
             return
         usable = [process for process in self._processes if process.usable]
@@ -168,6 +179,9 @@ class Tour:
                 takers.remove(process)
             elif process.post is None or not self._send(process, process.post, member):
                 self._visit_here(member)
+        for process in self._others():
+            if process.post is not None:
+                process.post.send()
 
     def _visit_here(self, member: Member) -> None:
         order = self._workers.order(self)
@@ -189,7 +203,7 @@ class Tour:
                 self._finished.put_nowait(asyncio.CancelledError())
         else:
             self._finished.put_nowait(task.exception() or task.result())
-        self._deal()
+        self._deal_soon()
 
     def _send(self, process: _Process, post: Post, member: Member) -> bool:
         """Whether the device could be described to the worker."""
@@ -204,8 +218,8 @@ class Tour:
                 order,
                 member.place,
                 testbed.name if testbed is not None else device.name,
-                specs.told(specs.of(device), post.deferred),
-                [[specs.told(specs.of(hop), post.deferred), bool(hop.listeners)] for hop in member.through],
+                specs.dump(specs.of(device), post.deferred),
+                [[specs.dump(specs.of(hop), post.deferred), bool(hop.listeners)] for hop in member.through],
                 bool(device.listeners),
             )
         except CannotCross as error:
@@ -220,14 +234,20 @@ class Tour:
     def ready(self, post: Post) -> None:
         if (process := self._of(post)) is not None:
             process.ready = True
-            self._deal()
+            post.prepared = self._needs
+            self._deal_soon()
 
     def refused(self, post: Post, error: Exception) -> None:
         """It cannot do this kind of work: the others do it."""
         if (process := self._of(post)) is not None:
-            process.usable = False
+            process.usable = process.ready = False
             logger.warning("a worker process is of no use: %s", error)
-            self._deal()
+            for order in process.orders:
+                self._workers.settled(order)
+            self._rota.give_up(process.number, process.orders.values())
+            process.orders = {}
+            self._idle.set()
+            self._deal_soon()
 
     def answered(self, post: Post, order: int, body: bytes | None) -> None:
         process = self._of(post)
@@ -238,7 +258,7 @@ class Tour:
             self._finished.put_nowait(_result(member, body))
         elif not self._over:
             self._finished.put_nowait(asyncio.CancelledError())
-        self._deal()
+        self._deal_soon()
 
     def heard(self, order: int, event: Event) -> None:
         for process in self._processes:
@@ -265,7 +285,7 @@ class Tour:
             self._finished.put_nowait(Result(device=name, error=failure))
         self._rota.give_up(process.number)
         self._idle.set()
-        self._deal()
+        self._deal_soon()
         return list(orders)
 
 

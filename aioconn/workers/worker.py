@@ -208,7 +208,8 @@ class Worker(asyncio.Protocol):
         self._tell(news.READY, number)
 
     def _visit(self, number: int, order: int, *what: Any) -> None:
-        plan = self._plans[number]
+        if (plan := self._plans.get(number)) is None:  # refused, as the owner hears
+            return
         task = self._loop.create_task(self._visited(plan, order, *what))
         plan.tasks[order] = task
         self._tasks.add(task)
@@ -243,8 +244,8 @@ class Worker(asyncio.Protocol):
             grounds = self._grounds[place] = Grounds(name)
         for hop, heard in through:
             listener = functools.partial(self._hear_of_hop, place) if heard else None
-            grounds.hold(specs.built(hop, self._asking.ask), listener)
-        device, shared = grounds.device(specs.built(spec, self._asking.ask))
+            grounds.hold(specs.load(hop, self._asking.ask), listener)
+        device, shared = grounds.device(specs.load(spec, self._asking.ask))
         if listened and not shared:
             device.listeners.add(functools.partial(self._hear, order))
         try:

@@ -29,6 +29,13 @@ async def dies(device: Any, *, owner: int) -> str:
     return "here"
 
 
+async def vanishes(device: Any, *, owner: int) -> tuple[int, str]:
+    """Is not to be found again in a process that is a worker."""
+    if os.getpid() != owner:
+        globals().pop("vanishes", None)
+    return os.getpid(), device.name
+
+
 async def tells(device: Any) -> dict[str, Any]:
     """What the device knows of itself."""
     testbed = device.testbed

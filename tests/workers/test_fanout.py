@@ -165,6 +165,18 @@ async def test_a_worker_that_is_killed_costs_its_devices_and_no_more(lab: Lab) -
     await gone(lab)
 
 
+async def test_a_worker_that_cannot_do_it_again_leaves_its_devices_to_the_others(
+    lab: Lab, workers: Workers, caplog: pytest.LogCaptureFixture
+) -> None:
+    testbed = await fill(lab, 6)
+    work = functools.partial(chores.vanishes, owner=os.getpid())
+    assert len(await everywhere(testbed, workers, work)) == 2
+    results = await all_of(testbed, work, limit=2, workers=workers)
+    assert {result.unwrap() for result in results.values()} == {(os.getpid(), name) for name in lab.devices}
+    assert "of no use" in caplog.text
+    await gone(lab)
+
+
 @pytest.mark.parametrize("end", ["break", "cancel"])
 async def test_who_leaves_early_leaves_nothing_behind(lab: Lab, workers: Workers, end: str) -> None:
     testbed = await fill(lab, 9, faults=Faults(hang_on="show version"))
