@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from aioconn.collector import crowded
 from aioconn.errors import AioconnError, ConnectTimeout
@@ -27,6 +27,7 @@ class Reachable(Protocol):
     async def execute(self, command: Any, *, timeout: float | None = None) -> Any: ...
 
 
+Call = Literal["connect", "execute", "configure"]
 Work = str | Sequence[str] | Callable[[Any], Awaitable[Any]]
 
 
@@ -39,25 +40,42 @@ class Visiting(Protocol):
 
 
 async def visit(
-    device: Reachable, work: Work, *, timeout: float, via: str | None = None, keep: bool = False
+    device: Reachable,
+    work: Work | None,
+    *,
+    timeout: float,
+    via: str | None = None,
+    keep: bool = False,
+    call: Call = "execute",
+    end: float | None = None,
 ) -> Result[Any]:
-    """One device's part: connect if need be, work, disconnect again. Raises nothing but a cancellation."""
+    """One device's part: connect if need be, work, disconnect again. Raises nothing but a cancellation.
+
+    `call` is the service that gets the work, if that is not to be called itself; to connect may be all there is to do.
+    It is over at `end` (`time.monotonic`) at the latest.
+    """
     started = time.monotonic()
+    until = started + timeout if end is None else min(started + timeout, end)
     connected_here = False
     value: Any = None
     failure: BaseException | None = None
     try:
-        if via is not None or not device.is_connected():
-            connected_here = True
-            await device.connect(via=via, timeout=timeout)
-        left = timeout - (time.monotonic() - started)
-        if left <= 0:
-            raise ConnectTimeout(f"nothing left of {timeout:g} s after connecting", device=device.name)
-        if callable(work):
-            async with asyncio.timeout(left):
-                value = await work(device)
+        if until <= started:
+            raise AioconnError("its turn did not come before the deadline", device=device.name)
+        if call == "connect":
+            value = await device.connect(via=via, timeout=until - started)
         else:
-            value = await device.execute(work, timeout=left)
+            if via is not None or not device.is_connected():
+                connected_here = True
+                await device.connect(via=via, timeout=until - started)
+            left = until - time.monotonic()
+            if left <= 0:
+                raise ConnectTimeout(f"nothing left of {timeout:g} s after connecting", device=device.name)
+            if callable(work):
+                async with asyncio.timeout(left):
+                    value = await work(device)
+            else:
+                value = await getattr(device, call)(work, timeout=left)
     except AioconnError as error:
         failure = error
     except TimeoutError:

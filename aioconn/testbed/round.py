@@ -9,14 +9,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
-from aioconn.errors import AioconnError
-from aioconn.results import Result, Results
+from aioconn.results import Results
 from aioconn.testbed.device import Device
+from aioconn.visits import Call, visit
 
 if TYPE_CHECKING:
     from aioconn.workers.crew import Workers
-
-Call = Literal["connect", "execute", "configure"]
 
 
 class Round:
@@ -29,7 +27,7 @@ class Round:
         self._keys: dict[str, Any] = {"timeout": timeout, "via": via}
         # that clock is one for all processes
         end = None if deadline is None else time.monotonic() + deadline
-        self._part = functools.partial(part, call=call, end=end)
+        self._part = functools.partial(visit, call=call, end=end)
 
     async def over(
         self, devices: Sequence[Device], *, limit: int, workers: int | Literal["auto"] | Workers = 1
@@ -43,38 +41,3 @@ class Round:
         async with contextlib.aclosing(results):
             found = {result.device: result async for result in results}
         return Results({device.name: found[device.name] for device in devices})
-
-
-async def part(
-    device: Any,
-    what: Any,
-    /,
-    *,
-    timeout: float,
-    via: str | None,
-    keep: bool,
-    call: Call,
-    end: float | None,
-) -> Result[Any]:
-    """One device's part, in whatever process; over at `end` (`time.monotonic`) at the latest."""
-    started = time.monotonic()
-    left = timeout if end is None else min(timeout, end - started)
-    value, failure, opened = None, None, False
-    try:
-        if left <= 0:
-            raise AioconnError("its turn did not come before the deadline", device=device.name)
-        if call == "connect":
-            value = await device.connect(via=via, timeout=left)
-        else:
-            if not device.connected:
-                opened = True
-                await device.connect(timeout=left)
-                left = max(left - (time.monotonic() - started), 0.001)
-            service = device.execute if call == "execute" else device.configure
-            value = await service(what, timeout=left)
-    except Exception as error:
-        failure = error
-    finally:
-        if opened and not keep and device.connected:
-            await device.disconnect()
-    return Result(device=device.name, value=value, error=failure, elapsed=time.monotonic() - started)
