@@ -183,7 +183,7 @@ class SshDevice(asyncio.Protocol):
     # --- messages -----------------------------------------------------------------------------------------------
 
     def _kexinit(self, message: bytes) -> None:
-        ssh_kex.agree(message)
+        ssh_kex.agree(message[17:])  # behind its random bytes
         self._said.append(message)
         self._expected = _PUBLIC_KEY
 

@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
@@ -75,14 +76,15 @@ class Keys:
     nonce: int
 
 
-def agree(kexinit: bytes) -> None:
-    """Raises Refused if the client cannot do what is offered here."""
-    at = 17
+@lru_cache(16)
+def agree(lists: bytes) -> None:
+    """Raises Refused if the client, with these `lists` of its own, cannot do what is offered here."""
+    at = 0
     for offer in _OFFER:
-        names, at = take_string(kexinit, at)
+        names, at = take_string(lists, at)
         if offer and not set(offer.split(b",")).intersection(names.split(b",")):
             raise Refused(f"nothing but {offer.decode()} is spoken here", KEX_FAILED)
-    if kexinit[at] != 0:
+    if lists[at] != 0:
         raise Refused("a guessed key exchange is not understood", KEX_FAILED)
 
 
