@@ -10,8 +10,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, cast
 
-from aioconn.lab.cable import plug, unplug
-from aioconn.lab.telnet import hard_reset
+from aioconn.lab.cable import hard_reset, plug, unplug
 from aioconn.lab.weather import Ending, Weather
 
 WINDOW = 64 * 1024  # bytes that a lane holds before its sender has to wait

@@ -10,11 +10,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 
+from aioconn.lab.cable import hard_reset, hold
 from aioconn.lab.faults import NO_FAULTS, Faults
 from aioconn.lab.memory import Memory
 from aioconn.lab.personality import Personality
 
 if TYPE_CHECKING:
+    import asyncio
+    import socket
+
     from aioconn.lab.data import DataStore
 
 FILES = {"running-config": 4096, "startup-config": 4096, "flash:image.bin": 65536, "notes.txt": 512}
@@ -56,10 +60,6 @@ class Line(Session, Protocol):
     @property
     def stays(self) -> bool:
         """Whether its connection outlives a restart of the device, as that of a console does."""
-        ...
-
-    def lost(self) -> None:
-        """Nobody is on it any more."""
         ...
 
     def restart(self) -> None:
@@ -157,6 +157,8 @@ class LabDevice(Memory):
         self.refusals = 0
         self.log: deque[Entry] = deque(maxlen=self.LOG)
         self._data: DataStore | None = None
+        self._vanishing: dict[int, socket.socket] | None = None  # what it leaves open, by the number it had
+        self._held: list[socket.socket] = []
         self._banner = banner
         self._identities = 0
         self._login_times: deque[float] = deque()
@@ -215,21 +217,19 @@ class LabDevice(Memory):
     def restart(self) -> None:
         """Go down with all that is open, and come back after `boot` seconds with the configuration that was saved.
 
-        One that `vanishes` tells nobody: its connections stay open, and silent. So does the line of a console, which
-        shows how it starts.
+        One that `vanishes` tells nobody: its connections stay open, and silent, until it is removed. The line of a
+        console stays as well where the device does not vanish; it shows how it starts.
         """
         self.away = True
         self.boots += 1
         self._start_anew()
         self.on_restart()
-        lines = [session for session in self.players if isinstance(session, Line)]
         if self.vanishes:
-            for line in lines:
-                line.lost()
+            self._vanish()
             return
         for server in self.servers.values():
             server.cut()
-        staying = [line for line in lines if line.stays]
+        staying = [session for session in self.players if isinstance(session, Line) and session.stays]
         wires = [line.wire for line in staying]
         for session in list(self.players):
             if session not in staying:
@@ -239,6 +239,23 @@ class LabDevice(Memory):
                 connection.finish(reset=False)
         for line in staying:
             line.restart()
+
+    def _vanish(self) -> None:
+        self._vanishing = {}
+        for server in self.servers.values():
+            server.cut()
+        self.kill_sessions(reset=True)
+        for connection in list(self.connections):
+            connection.finish(reset=True)
+        self._held += self._vanishing.values()
+        self._vanishing = None
+
+    def reset(self, transport: asyncio.BaseTransport) -> None:
+        """End a connection with RST; when the device vanishes, only its own end of it: the peer hears nothing."""
+        sock = transport.get_extra_info("socket")
+        if self._vanishing is not None and sock is not None and sock.fileno() not in self._vanishing:
+            self._vanishing[sock.fileno()] = hold(sock)
+        hard_reset(transport)
 
     def accepts(self, username: str, password: str) -> bool:
         """Whether this is the user's password."""
@@ -289,3 +306,6 @@ class LabDevice(Memory):
         self.kill_sessions()
         for connection in list(self.connections):
             connection.finish(reset=True)
+        for sock in self._held:
+            sock.close()
+        self._held.clear()

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from aioconn.lab.telnet import hard_reset
-
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
 
@@ -110,7 +108,7 @@ class Front(asyncio.Protocol):
         if self._peer is None:
             return
         if reset:
-            hard_reset(self._peer)
+            self._device.reset(self._peer)
         else:
             self._peer.close()
 

@@ -70,7 +70,7 @@ class GnmiServer:
                 (folder / "ca.pem").write_bytes(authority.authority().pem)
                 self.keys = {"ca_file": str(folder / "ca.pem")}
             await server.start()
-            self._listener = await site.listen(lambda: Front(self.device, behind), self.device.address)
+            self._listener = await site.listen(lambda: Front(self.device, behind), self.device)
             self.port = self._listener.sockets[0].getsockname()[1]
         except BaseException:
             await self.close()

@@ -21,7 +21,6 @@ import contextlib
 import re
 import secrets
 import shutil
-import socket
 import ssl
 import tempfile
 from collections.abc import Mapping
@@ -30,17 +29,14 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from aioconn.home.descriptors import keep, making
 from aioconn.lab import authority
 from aioconn.lab.restconf import Restconf
-from aioconn.lab.telnet import hard_reset
 from aioconn.lab.web import Web
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
     from aioconn.lab.servers import Site
 
-BACKLOG = 1024
 LARGEST = 4 * 1024 * 1024  # bytes of a request's body
 GARBAGE = b"\x00\xff\x15\x03 this is no HTTP \r\n\r\n" * 4
 COOKIE = "lab-session"
@@ -62,14 +58,8 @@ class HttpServer:
         self._server = web.Server(self._serve, handler_cancellation=True, access_log=None)
         self._listener: asyncio.Server | None = None
 
-    async def listen(self, tls: ssl.SSLContext | None, *, encrypted: bool) -> None:
-        with making:
-            sock = socket.socket(proto=socket.IPPROTO_TCP)
-            keep(sock)
+    async def listen(self, site: Site, tls: ssl.SSLContext | None, *, encrypted: bool) -> None:
         try:
-            sock.setblocking(False)
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((self.device.address, 0))
             if encrypted:
                 self._folder = Path(tempfile.mkdtemp(prefix="aioconn-lab-"))
                 (self._folder / "ca.pem").write_bytes(authority.authority().pem)
@@ -77,13 +67,11 @@ class HttpServer:
                 tls = tls or authority.context()
             else:
                 self.keys = {"scheme": "http"}
-            loop = asyncio.get_running_loop()
-            self._listener = await loop.create_server(self._server, sock=sock, backlog=BACKLOG, ssl=tls)
+            self._listener = await site.listen(self._server, self.device, tls)
         except BaseException:
-            sock.close()
             self._forget_folder()
             raise
-        self.port = sock.getsockname()[1]
+        self.port = self._listener.sockets[0].getsockname()[1]
 
     @property
     def sessions(self) -> int:
@@ -98,7 +86,7 @@ class HttpServer:
         """Reset all connections now."""
         for connection in self._server.connections:
             if connection.transport is not None:
-                hard_reset(connection.transport)
+                self.device.reset(connection.transport)
 
     async def close(self) -> None:
         """Listen no more, and end what is open."""
@@ -195,5 +183,5 @@ async def serve(
     """Serve a device at a port that the system chooses. With `tls` the certificate is of the lab's authority, unless
     there is a `context`."""
     server = HttpServer(device)
-    await server.listen(context, encrypted=tls)
+    await server.listen(site, context, encrypted=tls)
     return server

@@ -16,13 +16,16 @@ import yaml
 from aioconn.errors import UsageError
 from aioconn.home.descriptors import keep, making
 from aioconn.lab import servers
+from aioconn.lab.cable import hard_reset
 from aioconn.lab.device import LabDevice
 from aioconn.lab.dialects import load as load_dialect
 from aioconn.lab.faults import NO_FAULTS, Faults
 from aioconn.lab.personality import load as load_personality
-from aioconn.lab.telnet import TelnetSession, hard_reset
+from aioconn.lab.telnet import TelnetSession
 
 if TYPE_CHECKING:
+    import ssl
+
     from aioconn.lab.ssh import SshServer
 
 BACKLOG = 1024
@@ -237,22 +240,16 @@ class Lab:
         ssh = await self.ssh()
 
         def accept() -> asyncio.BaseProtocol:
-            if device.away:
-                return Nobody()
             return TelnetSession(device, loop) if device.faults.half_open else ssh.connection()
 
-        listener = await self.listen(accept, device.address)
+        listener = await self.listen(accept, device)
         self._listeners[device.name].append(listener)
         device.ports["ssh"] = port = listener.sockets[0].getsockname()[1]
         ssh.devices[port] = device
 
     async def _serve_telnet(self, device: LabDevice) -> None:
         loop = asyncio.get_running_loop()
-
-        def accept() -> asyncio.BaseProtocol:
-            return Nobody() if device.away else TelnetSession(device, loop)
-
-        listener = await self.listen(accept, device.address)
+        listener = await self.listen(lambda: TelnetSession(device, loop), device)
         self._listeners[device.name].append(listener)
         device.ports["telnet"] = listener.sockets[0].getsockname()[1]
 
@@ -267,8 +264,13 @@ class Lab:
         self._starting.pop(device.name, None)
         device.away = False
 
-    async def listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server:
-        """Listen at a port that the system chooses, until the caller closes it. A forked child has it no more."""
+    async def listen(
+        self, accept: Callable[[], asyncio.BaseProtocol], device: LabDevice, tls: ssl.SSLContext | None = None
+    ) -> asyncio.Server:
+        """Listen at a port that the system chooses, until the caller closes it. A forked child has it no more.
+
+        While the device is away nobody is accepted.
+        """
         with making:
             # what is accepted sends small writes at once (TCP_NODELAY) only where the protocol is named
             sock = socket.socket(proto=socket.IPPROTO_TCP)
@@ -276,8 +278,10 @@ class Lab:
         try:
             sock.setblocking(False)
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            sock.bind((address, 0))
-            return await asyncio.get_running_loop().create_server(accept, sock=sock, backlog=BACKLOG)
+            sock.bind((device.address, 0))
+            return await asyncio.get_running_loop().create_server(
+                lambda: Nobody() if device.away else accept(), sock=sock, backlog=BACKLOG, ssl=tls
+            )
         except BaseException:
             sock.close()
             raise

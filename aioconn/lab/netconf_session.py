@@ -384,7 +384,7 @@ def _error(failure: RpcFailure) -> str:
 async def serve(site: Site, device: LabDevice) -> NetconfServer:
     """NETCONF over SSH on a port of its own."""
     ssh = await site.ssh()
-    listener = await site.listen(ssh.connection, device.address)
+    listener = await site.listen(ssh.connection, device)
     server = NetconfServer(device, listener)
     ssh.devices[server.port] = device
     ssh.netconf[server.port] = functools.partial(NetconfSession, server)

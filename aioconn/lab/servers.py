@@ -11,6 +11,7 @@ from aioconn.errors import MissingDependency, UsageError, nearest
 
 if TYPE_CHECKING:
     import asyncio
+    import ssl
 
     from aioconn.lab.device import LabDevice, Server
     from aioconn.lab.ssh import SshServer
@@ -21,7 +22,9 @@ class Site(Protocol):
 
     async def ssh(self) -> SshServer: ...
 
-    async def listen(self, accept: Callable[[], asyncio.BaseProtocol], address: str) -> asyncio.Server: ...
+    async def listen(
+        self, accept: Callable[[], asyncio.BaseProtocol], device: LabDevice, tls: ssl.SSLContext | None = None
+    ) -> asyncio.Server: ...
 
 
 class Kind(NamedTuple):

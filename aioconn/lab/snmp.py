@@ -158,6 +158,8 @@ class SnmpServer(asyncio.DatagramProtocol):
             self._closed.set_result(None)
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
+        if self._device.away:
+            return
         self.requests += 1
         if self._to_drop:
             self._to_drop -= 1

@@ -14,7 +14,6 @@ from aioconn.home.descriptors import keep
 from aioconn.lab import forwarding
 from aioconn.lab.login import greet, refused
 from aioconn.lab.player import Player
-from aioconn.lab.telnet import hard_reset
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
@@ -262,7 +261,7 @@ class SshLink(asyncssh.SSHServer):
 
     def reset(self) -> None:
         if self._connection is not None:
-            hard_reset(cast(Any, self._connection))
+            self.device.reset(cast(Any, self._connection))
 
 
 class _Reaching:

@@ -176,17 +176,6 @@ class TelnetSession(asyncio.BufferedProtocol):
         if self._transport is None:
             return
         if reset:
-            hard_reset(self._transport)
+            self._device.reset(self._transport)
         else:
             self._transport.close()
-
-
-def hard_reset(transport: asyncio.BaseTransport) -> None:
-    """End a connection with RST instead of FIN."""
-    import socket
-    import struct
-
-    sock = transport.get_extra_info("socket")
-    if sock is not None:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    cast("asyncio.Transport", transport).abort()

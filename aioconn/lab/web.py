@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from aiohttp import web
 
+from aioconn.lab.cable import hard_reset
 from aioconn.lab.headless import Headless, Refused
-from aioconn.lab.telnet import hard_reset
 
 if TYPE_CHECKING:
     from aioconn.lab.device import LabDevice
