@@ -12,6 +12,7 @@ from typing import Any
 from aioconn.broker.frames import Leave, Next
 from aioconn.broker.words import Found
 from aioconn.caller import Caller, on_behalf
+from aioconn.home.steps import close
 
 
 @dataclass(slots=True, eq=False)
@@ -73,5 +74,4 @@ class Closing:
 
     async def __aexit__(self, *_: object) -> None:
         self._closes()
-        if (close := getattr(self._iterator, "aclose", None)) is not None:
-            await close()
+        await close(self._iterator)

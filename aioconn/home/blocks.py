@@ -13,6 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from aioconn.home.steps import walk
 from aioconn.home.visit import Visit
 
 T = TypeVar("T")
@@ -218,30 +219,21 @@ class _Steps(_Lasting, Generic[T]):
 
     async def _work(self) -> None:
         try:
-            await self._take_steps(self._make(*self._args, **self._kwargs))
+            await walk(self._make(*self._args, **self._kwargs), self._show)
         except BaseException as failure:
             self._fail(failure)
         self._end()
 
-    async def _take_steps(self, iterator: AsyncIterator[T]) -> None:
-        destroyed = False
-        try:
-            async for item in iterator:
-                if self.abandoned:  # nobody asks for another, and the cancellation was swallowed
-                    break
-                self.item = item
-                if self._asked is None:
-                    self.context = contextvars.copy_context()
-                self._asked = self._home.create_future()
-                self.tell()
-                if not await self._asked:
-                    break
-        except GeneratorExit:  # the loop was closed under the task: nothing can be awaited any more
-            destroyed = True
-            raise
-        finally:
-            if not destroyed and (close := getattr(iterator, "aclose", None)) is not None:
-                await close()
+    def _show(self, item: T) -> asyncio.Future[bool]:
+        if self._asked is None:
+            self.context = contextvars.copy_context()
+        asked = self._asked = self._home.create_future()
+        if self.abandoned:  # nobody asks for another, and the cancellation was swallowed
+            asked.set_result(False)
+        else:
+            self.item = item
+            self.tell()
+        return asked
 
     def go_on(self) -> None:
         self._answer(True)

@@ -12,6 +12,7 @@ from typing import Any, Generic, ParamSpec, TypeVar
 from aioconn.errors import SessionClosed
 from aioconn.home.errand import Errand, errands_at
 from aioconn.home.loop import running_loop
+from aioconn.home.steps import close, walk
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -91,7 +92,7 @@ async def carry_iterator(
             async for item in iterator:
                 yield item
         finally:
-            await _close(iterator)
+            await close(iterator)
         return
     iteration = _Iteration(_Steps(home, caller, functools.partial(make, *args, **kwargs)))
     try:
@@ -142,21 +143,13 @@ class _Steps(Errand[None], Generic[T]):
         self._asked: asyncio.Future[bool] | None = None  # of the home loop
 
     async def _do(self) -> None:
-        iterator = self._make()
-        destroyed = False
-        try:
-            async for item in iterator:
-                self.item = item
-                self._asked = self._home.create_future()
-                self.tell()
-                if not await self._asked:
-                    break
-        except GeneratorExit:  # the loop was closed under the task: nothing can be awaited any more
-            destroyed = True
-            raise
-        finally:
-            if not destroyed:
-                await _close(iterator)
+        await walk(self._make(), self._show)
+
+    def _show(self, item: T) -> asyncio.Future[bool]:
+        self.item = item
+        asked = self._asked = self._home.create_future()
+        self.tell()
+        return asked
 
     def go_on(self) -> None:
         self._answer(True)
@@ -216,9 +209,3 @@ class _Iteration(Generic[T]):
     def __del__(self) -> None:
         if self._begun:
             self._steps.forsake()
-
-
-async def _close(iterator: AsyncIterator[Any]) -> None:
-    close = getattr(iterator, "aclose", None)
-    if close is not None:
-        await close()

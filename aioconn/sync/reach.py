@@ -14,6 +14,7 @@ from aioconn.errors import CannotCross, UsageError
 from aioconn.home import homes
 from aioconn.home.blocks import enter_from_thread, iterate_from_thread
 from aioconn.home.bridge import call_from_thread
+from aioconn.home.steps import close
 from aioconn.results import Output
 
 if TYPE_CHECKING:
@@ -348,6 +349,4 @@ async def _on_behalf_of(
                 token = None
             yield item
     finally:
-        close = getattr(items, "aclose", None)
-        if close is not None:
-            await close()
+        await close(items)
