@@ -1,9 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Values on the command line, refused in words that say what was expected."""
+"""Arguments that several commands take, and values, refused in words that say what was expected."""
 
 from __future__ import annotations
 
 import argparse
+
+
+def add_selection(parser: argparse.ArgumentParser, *names: str) -> None:
+    """Which devices, also under these names of the option, and by which path."""
+    parser.add_argument(
+        "-d",
+        "--device",
+        *names,
+        action="append",
+        default=[],
+        metavar="PATTERN",
+        help="only devices of this name, alias or glob pattern ('core-*'); may be repeated",
+    )
+    parser.add_argument(
+        "--via", metavar="NAME", help="the path to use, a name below the devices' connections"
+    )
 
 
 def command(text: str) -> str:

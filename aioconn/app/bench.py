@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aioconn.app.arguments import command, positive_int, positive_seconds
+from aioconn.app.arguments import add_selection, command, positive_int, positive_seconds
 from aioconn.app.bench_view import Form, form_for
 from aioconn.app.calls import takes_commands
 from aioconn.app.exits import Exit
@@ -66,18 +66,7 @@ class FanOut:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-t", "--testbed", metavar="FILE", required=True, help="the testbed, a YAML file")
-    parser.add_argument(
-        "-d",
-        "--device",
-        "--devices",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="only devices of this name, alias or glob pattern ('core-*'); may be repeated",
-    )
-    parser.add_argument(
-        "--via", metavar="NAME", help="the path to use, a name below the devices' connections"
-    )
+    add_selection(parser, "--devices")
     parser.add_argument(
         "--command", type=command, metavar="COMMAND", help="what to measure with; one that changes nothing"
     )

@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from rich.text import Text
 
-from aioconn.app.arguments import command, positive_int, positive_seconds, worker_count
+from aioconn.app.arguments import add_selection, command, positive_int, positive_seconds, worker_count
 from aioconn.app.exits import Exit
 from aioconn.app.loop import drive
 from aioconn.app.progress import Journal, Progress, Tally
@@ -93,17 +93,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="use the sessions that `aioconn serve` holds under this name; needs none where one runs",
     )
-    parser.add_argument(
-        "-d",
-        "--device",
-        action="append",
-        default=[],
-        metavar="PATTERN",
-        help="only devices of this name, alias or glob pattern ('core-*'); may be repeated",
-    )
-    parser.add_argument(
-        "--via", metavar="NAME", help="the path to use, a name below the devices' connections"
-    )
+    add_selection(parser)
     parser.add_argument(
         "--limit", type=positive_int, default=LIMIT, metavar="N", help="devices at once (default %(default)s)"
     )
