@@ -28,7 +28,7 @@ from typing import Any
 from aioconn.caller import Caller, here
 from aioconn.circle import waiting
 from aioconn.errors import Deadlock, UsageError
-from aioconn.hold import Hold, holds_around
+from aioconn.hold import Hold, Stay, holds_around
 from aioconn.home import running_loop
 
 # How many holders a text names before it only counts them.
@@ -97,7 +97,7 @@ class Exclusivity:
     def try_hold(self, kind: str, *, caller: Caller | None = None) -> Hold | None:
         """A shared hold if that is possible now, else None. `kind` is a word for texts: lease, transaction."""
         if self._free or self.inside:
-            hold = Hold(self, kind, False, here() if caller is None else caller)
+            hold = Stay(self, kind, False, here() if caller is None else caller)
             self._grant(hold)
             return hold
         return None
@@ -107,7 +107,7 @@ class Exclusivity:
         if caller is None:
             caller = here()
         if (hold := self.try_hold(kind, caller=caller)) is None:
-            hold = Hold(self, kind, False, caller)
+            hold = Stay(self, kind, False, caller)
             await self._wait(hold)
         return hold
 
@@ -120,27 +120,34 @@ class Exclusivity:
             return True
         return False
 
+    def unshare(self, hold: Hold) -> None:
+        """`end` for such a one."""
+        hold.live = False
+        del self._shared[hold]
+        if not self._free:
+            self._hand_on()
+        if self.on_idle is not None:
+            self._tell_if_idle()
+
     async def share(self, hold: Hold) -> None:
         """Wait for that, after those who came before."""
         await self._wait(hold)
 
     def end(self, hold: Hold) -> None:
         """A hold that is live is given back; `Hold.release` is for one that may not be."""
+        if not hold.exclusive:
+            self.unshare(hold)
+            return
         hold.live = False
-        if hold.exclusive:
-            del self._owners[hold]
-            self._hand_on()
-        else:
-            del self._shared[hold]
-            if self._waiters:
-                self._hand_on()
+        del self._owners[hold]
+        self._hand_on()
         if self.on_idle is not None:
             self._tell_if_idle()
 
     def try_take(self, kind: str = "exclusive", *, caller: Caller | None = None) -> Hold | None:
         """An exclusive hold if that is possible now, else None."""
         if self._may_be_alone():
-            hold = Hold(self, kind, True, here() if caller is None else caller)
+            hold = Stay(self, kind, True, here() if caller is None else caller)
             self._grant(hold)
             return hold
         return None
@@ -153,7 +160,7 @@ class Exclusivity:
         if caller is None:
             caller = here()
         if (hold := self.try_take(kind, caller=caller)) is None:
-            hold = Hold(self, kind, True, caller)
+            hold = Stay(self, kind, True, caller)
             self._refuse_to_wait_for_itself(hold)
             await self._wait(hold)
         return hold

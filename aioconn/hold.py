@@ -30,25 +30,26 @@ class Keeper(Protocol):
 class Hold:
     """Something kept for a while: who keeps it, since when, and the line where he asked for it.
 
-    Made by an `Exclusivity`, its keeper. Whoever gets one marks his context, and in the end unmarks it and releases
+    Granted by an `Exclusivity`, its keeper. Whoever gets one marks his context, and in the end unmarks it and releases
     the hold. `live`: granted, and not released. `since`: when it was granted; while it is waited for, when it was
     asked for.
     """
 
-    __slots__ = ("_caller", "exclusive", "keeper", "kind", "live", "since")
+    __slots__ = ("keeper", "live", "since")
 
-    def __init__(self, keeper: Keeper, kind: str, exclusive: bool, caller: Caller | None) -> None:
-        self.keeper = keeper
-        self._caller = caller
-        self.kind = kind
-        self.exclusive = exclusive
-        self.live = False
-        self.since = 0.0
+    keeper: Keeper
+    kind: str
+    exclusive: bool
+    live: bool
+    since: float
 
     @property
     def caller(self) -> Caller:
-        assert self._caller is not None
-        return self._caller
+        raise NotImplementedError
+
+    def give_to(self, caller: Caller) -> None:
+        """From now on it is his."""
+        raise NotImplementedError
 
     @property
     def place(self) -> str:
@@ -84,7 +85,7 @@ class Hold:
 
     def disown(self) -> None:
         """Keep it for what the holder left behind: from now on he waits for it like any other."""
-        self._caller = self.caller.gone()
+        self.give_to(self.caller.gone())
 
     def release(self) -> None:
         """Give it back; those who wait for it have it with that. Safe to call again."""
@@ -94,6 +95,27 @@ class Hold:
     def __repr__(self) -> str:
         state = "live" if self.live else "not live"
         return f"<Hold {self.kind} of {self.keeper.device} {state}, {self.caller.name} at {self.place}>"
+
+
+class Stay(Hold):
+    """A hold that the `Exclusivity` makes itself."""
+
+    __slots__ = ("_caller", "exclusive", "kind")
+
+    def __init__(self, keeper: Keeper, kind: str, exclusive: bool, caller: Caller) -> None:
+        self.keeper = keeper
+        self._caller = caller
+        self.kind = kind
+        self.exclusive = exclusive
+        self.live = False
+        self.since = 0.0
+
+    @property
+    def caller(self) -> Caller:
+        return self._caller
+
+    def give_to(self, caller: Caller) -> None:
+        self._caller = caller
 
 
 def holds_around(keeper: Keeper) -> list[Hold]:

@@ -28,6 +28,8 @@ __all__ = ["BaseConnection", "State", "pipelined", "service", "streaming"]
 R = TypeVar("R")
 C = TypeVar("C", bound="BaseConnection[Any]")
 
+_READY = State.READY  # each turn of a pool asks for it, and on 3.11 by its name it costs 0.1 us
+
 
 class BaseConnection(Serving[O_co]):
     """One way to one device, opened or not. Made by a manager, or directly from a `Request` for tests."""
@@ -154,7 +156,7 @@ class BaseConnection(Serving[O_co]):
     @property
     def clean(self) -> bool:
         """Whether the next caller of a pool may have it as it is; plain and quick."""
-        return self._state is State.READY and self._is_clean()
+        return self._state is _READY and self._is_clean()
 
     async def settle(self) -> bool:
         """For pools: bring it to where it stood when it was opened. False: replace it. No deadline here."""

@@ -10,7 +10,7 @@ is any loop that runs: one of the user's, or that of a `LoopThread`, which `Home
 from aioconn.home.blocks import Entered, Iteration, enter_from_thread, iterate_from_thread
 from aioconn.home.bridge import call_from_thread
 from aioconn.home.calls import call_at_home, carry, carry_acquiring, carry_iterator
-from aioconn.home.errand import watch
+from aioconn.home.errand import Errands, errands_at, watch
 from aioconn.home.leash import Leash
 from aioconn.home.loop import running_loop
 from aioconn.home.registry import HomeLease, Homes, homes
@@ -18,6 +18,7 @@ from aioconn.home.thread import LoopThread
 
 __all__ = [
     "Entered",
+    "Errands",
     "HomeLease",
     "Homes",
     "Iteration",
@@ -29,6 +30,7 @@ __all__ = [
     "carry_acquiring",
     "carry_iterator",
     "enter_from_thread",
+    "errands_at",
     "homes",
     "iterate_from_thread",
     "running_loop",

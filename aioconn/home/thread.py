@@ -167,6 +167,7 @@ class LoopThread:
         workers = Workers(f"{self.name} executor")
         loop.set_default_executor(workers)
         errands = errands_at(loop)
+        errands.thread = threading.get_ident()
         try:
             self._run_until(loop, lambda: self._ending)
             errands.lose()
@@ -178,6 +179,7 @@ class LoopThread:
             workers.join(self._tidying)
         finally:
             errands.closed = True
+            errands.thread = 0
             loop.close()
             errands.lose()
 

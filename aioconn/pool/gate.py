@@ -50,6 +50,7 @@ class Gate(Generic[S]):
         self.tidied_at = float("inf")  # when `tidy` is to be called next, as far as that is settled
         self.careful = False  # the last attempt failed: one at a time
         self.queue = Queue()
+        self.handed_over: Member[S] | None = None  # which went straight to somebody who waited, last of all
         # Those that are idle are counted as leased, and are told apart by `idle`: nothing is counted for each turn.
         self._stages = dict.fromkeys(Stage, 0)
         self._refusal: Callable[[], BaseException] | None = None
@@ -130,7 +131,6 @@ class Gate(Generic[S]):
         """The holder gives a session back. `clean`: it stands as the next one expects it; not `alive`: it is lost."""
         if member.stage is not _LEASED:
             return
-        member.served += 1
         if clean:
             self.free(member, now)
         elif not alive:
@@ -157,11 +157,11 @@ class Gate(Generic[S]):
             del self.queue[waiter]
             self.counters.acquired += 1
             member.since = now
+            self.handed_over = member
             waiter.grant(member)
         else:
             member.stage, member.since = _IDLE, now
             self.idle.append(member)
-        member.served += 1
         return True
 
     def free(self, member: Member[S], now: float) -> None:

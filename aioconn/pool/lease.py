@@ -13,13 +13,13 @@ from collections.abc import Callable, Coroutine, Generator
 from types import CodeType, FrameType
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
-from aioconn.caller import Caller, here, on_behalf
+from aioconn.caller import Caller
 from aioconn.connection import BaseConnection
-from aioconn.errors import UsageError, UsedAfterRelease
-from aioconn.exclusive import Exclusivity
+from aioconn.errors import UsageError, UsedAfterRelease, Where
 from aioconn.hold import Hold
 from aioconn.home import running_loop
 from aioconn.pool.member import Member
+from aioconn.pool.queue import Awaiting
 
 C = TypeVar("C", bound=BaseConnection[Any])
 
@@ -27,74 +27,74 @@ C = TypeVar("C", bound=BaseConnection[Any])
 class Lender(Protocol):
     """What a lease needs of its pool."""
 
-    exclusivity: Exclusivity
-    asker: CodeType | None
-    """The code that asked last, if that is the user's own: it need not be looked for again."""
-
     def lend(self, lease: Any, frame: FrameType) -> Lent | None: ...
 
-    def lease(
-        self, lease: Any, lent: Lent, limit: float | None, running: asyncio.AbstractEventLoop
-    ) -> Coroutine[Any, Any, None]: ...
+    def lend_otherwise(self, lease: Any, frame: FrameType) -> Coroutine[Any, Any, Lent]: ...
 
-    def give_back(self, lease: Any, lent: Lent) -> None: ...
+    def served(self, lent: Lent, member: Member[Any]) -> None: ...
+
+    def leave(self, lent: Lent) -> None: ...
+
+    def give_back(self, lent: Lent, member: Member[Any]) -> None: ...
 
     def release(self, lease: Any, /) -> None: ...
 
-    def take_back(self, lease: Any, /) -> None:
+    def take_back(self, lent: Lent, /) -> None:
         """The lease was forgotten. Called wherever the garbage collector runs."""
         ...
 
+    def now(self) -> float: ...
 
-class Lent(Hold):
+    def where(self) -> Where: ...
+
+
+class Lent(Hold, Awaiting):
     """What others see of a lease: who has the session, since when, and that he keeps the device from exclusive work.
 
     It does not keep the lease, so that one that is forgotten is noticed. `since` is in the loop's time.
     """
 
-    __slots__ = ("_at", "_code", "loop", "shared", "task", "thread")
+    __slots__ = ("at", "code", "deadline", "future", "lender", "member", "task", "waited")
 
     kind = "session of a pool"
     exclusive = False
 
-    def __init__(
-        self,
-        exclusivity: Exclusivity,
-        loop: asyncio.AbstractEventLoop,
-        task: asyncio.Task[Any] | None,
-        frame: FrameType,
-    ) -> None:
-        self.keeper = exclusivity
-        self._caller = None
-        self._code = frame.f_code
-        self._at = frame.f_lasti
-        self.task = weakref.ref(task) if task is not None else None
-        self.loop = loop
-        self.thread = 0  # where it was taken, if that was in the pool's own loop
-        self.live = False
-        self.shared = False  # used by another task than the one that took it
+    # One is made for each turn, by `Lending`: in Python 3.11 an `__init__` takes as long as all that it does.
+    lender: Lender
+    code: CodeType | Caller  # where it was asked for; or whose it is, if that is not simply the task
+    at: int
+    task: weakref.ref[asyncio.Task[Any]] | None  # None: others than one task use it
+    member: Member[Any] | None  # from the grant until it is given back
+    deadline: float  # from here on: of one that was waited for
 
     @property
     def caller(self) -> Caller:
-        if self._caller is None:
-            task = self.task() if self.task is not None else None
-            self._caller = Caller(None, task, self._code, self._at)
-        return self._caller
+        if isinstance(self.code, Caller):
+            return self.code
+        return Caller(None, self.task() if self.task is not None else None, self.code, self.at)
+
+    def give_to(self, caller: Caller) -> None:
+        self.code = caller
+        if not isinstance(caller.itself, asyncio.Task):
+            self.task = None
 
     @property
     def age(self) -> float:
-        return self.loop.time() - self.since
+        return self.lender.now() - self.since
 
-    def give_to(self, caller: Caller) -> None:
-        """It is taken on behalf of somebody else, or for code further out than the frame that asks."""
-        self._caller = caller
-        self.task = (
-            None if caller.itself is None or not isinstance(caller.itself, asyncio.Task) else self.task
-        )
+    def end(self) -> Member[Any]:
+        """It is over for its holder. Its keeper hears of it at home."""
+        member, self.member, self.live = self.member, None, False
+        assert member is not None
+        return member
 
     def describe(self) -> str:
         """Who holds it and for how long, in a few words."""
         return f"{self.caller.name} for {self.age:.1f} s, taken at {self.place}"
+
+    def lend(self, lease: Any, frame: FrameType) -> Lent | None:
+        """In the place of its lender, for whoever asks again."""
+        raise UsageError(f"this session was asked for before, at {self.place}", hint="acquire() again")
 
 
 class Acquisition(Generic[C]):
@@ -103,52 +103,46 @@ class Acquisition(Generic[C]):
     It is the lease as well, once there is a session: one object for each turn.
     """
 
-    __slots__ = ("__weakref__", "_limit", "hold", "lender", "member", "released")
+    __slots__ = ("__weakref__", "hold", "lender", "limit")
 
-    def __init__(self, lender: Lender, limit: float | None) -> None:
-        self.lender = lender
-        self._limit = limit
-        self.hold: Lent | None = None
-        self.released = True  # there is nothing to give back yet
-        self.member: Member[C] | None = None
+    lender: Lender
+    """Whom to ask; in his place its hold, as soon as it was asked for."""
+    hold: Lent | None
+    limit: float | None
+
+    # Of a lease, whose class has a `__getattr__`, Python 3.11 finds no attribute the quick way. So what goes on is
+    # written into its hold, of which this is looked up once.
 
     def __await__(self) -> Generator[Any, None, Lease[C]]:
-        frame = sys._getframe(1)
-        if self.lender.lend(self, frame) is None:
-            running = asyncio.get_running_loop()
-            lent = self._ask(running, frame)
-            yield from self.lender.lease(self, lent, self._limit or None, running).__await__()
+        lent = self.lender.lend(self, sys._getframe(1))
+        if lent is None:
+            yield from self.lender.lend_otherwise(self, sys._getframe(1)).__await__()
+        elif lent.member is None:
+            try:
+                member = yield from lent.future
+            except BaseException:
+                lent.lender.leave(lent)
+                raise
+            lent.lender.served(lent, member)
         return self  # type: ignore[return-value]  # every one that is made is a lease
 
     async def __aenter__(self) -> C:
-        frame = sys._getframe(1)
-        if (lent := self.lender.lend(self, frame)) is None:
-            running = asyncio.get_running_loop()
-            lent = self._ask(running, frame)
-            await self.lender.lease(self, lent, self._limit or None, running)
+        lent = self.lender.lend(self, sys._getframe(1))
+        if lent is None:
+            lent = await self.lender.lend_otherwise(self, sys._getframe(1))
+        elif lent.member is None:
+            try:
+                member = await lent.future
+            except BaseException:
+                lent.lender.leave(lent)
+                raise
+            lent.lender.served(lent, member)
         lent.mark()
         return self  # type: ignore[return-value]  # it offers what C offers, for as long as it lasts
 
     async def __aexit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if not self.released:
-            self.released = True
-            self.lender.give_back(self, self.hold)  # type: ignore[arg-type]  # there is one: it was taken
-
-    def _ask(self, running: asyncio.AbstractEventLoop, frame: FrameType) -> Lent:
-        """Note who asks: the running task, in `frame` or further out."""
-        if self.hold is not None:
-            raise UsageError(
-                f"this session was asked for before, at {self.hold.place}", hint="acquire() again"
-            )
-        task, lender = asyncio.current_task(running), self.lender
-        lent = self.hold = Lent(lender.exclusivity, running, task, frame)
-        if frame.f_code is not lender.asker or on_behalf.get() is not None:
-            caller = here(task)
-            if caller.itself is task and caller.is_at(frame.f_code):
-                lender.asker = frame.f_code
-            else:  # somebody on whose behalf this is done, or code further out
-                lent.give_to(caller)
-        return lent
+        if (lent := self.hold) is not None and (member := lent.member) is not None:
+            lent.lender.give_back(lent, member)
 
 
 class Lease(Acquisition[C]):
@@ -163,43 +157,50 @@ class Lease(Acquisition[C]):
         """Where it was taken: `file.py:12 in function`."""
         return self.hold.place if self.hold is not None else "no place so far"
 
+    @property
+    def released(self) -> bool:
+        """Whether there is nothing (any more) to give back."""
+        return self.hold is None or self.hold.member is None
+
     def session(self) -> C:
         """The connection underneath. Raises `UsedAfterRelease`."""
-        hold, member = self.hold, self.member
-        if hold is None or member is None:
+        hold = self.hold
+        if hold is None or (hold.member is None and hold.live):
             raise UsageError("the session was not taken yet", hint="enter it with `async with`, or await it")
-        if self.released:
-            session = member.session
+        if (member := hold.member) is None:
             raise UsedAfterRelease(
                 f"the session taken at {self.place} was given back",
-                device=session.device,
-                path=session.via,
+                **hold.lender.where(),
                 hint="use it inside its block, or acquire() another one",
             )
         if (
-            not hold.shared and (loop := running_loop()) is not None
-        ):  # a thread without one asks for properties
-            task = asyncio.current_task(loop)
-            hold.shared = hold.task is None or hold.task() is not task
-        return member.session
+            hold.task is not None
+            and (loop := running_loop()) is not None  # a thread without one asks for properties
+            and hold.task() is not asyncio.current_task(loop)
+        ):
+            hold.code, hold.task = hold.caller, None
+        session: C = member.session
+        return session
 
     def release(self) -> None:
         """Give the session back; a plain function. Raises `ReleasedTwice`."""
-        self.lender.release(self)
+        (self.lender if self.hold is None else self.hold.lender).release(self)
 
     def __repr__(self) -> str:
-        what = "not taken yet" if self.member is None else repr(self.member.session)
-        return f"<Lease {'given back' if self.released and self.member is not None else what}>"
+        hold = self.hold
+        if hold is None or (hold.member is None and hold.live):
+            return "<Lease not taken yet>"
+        return f"<Lease {'given back' if hold.member is None else repr(hold.member.session)}>"
 
     def __del__(self) -> None:
-        if not self.released:
+        if (lent := self.hold) is not None and lent.member is not None:
             warnings.warn(
                 f"a session taken at {self.place} was never given back",
                 ResourceWarning,
                 source=self,
                 stacklevel=1,
             )
-            self.lender.take_back(self)
+            lent.lender.take_back(lent)
 
 
 @functools.cache

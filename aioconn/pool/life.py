@@ -56,7 +56,7 @@ class PoolLife(Generic[C]):
         if (home := self._home_to_open()) is not asyncio.get_running_loop():
             await carry(home, self.open, timeout)
             return
-        self._sessions.loop = home
+        self._sessions.settle_at(home)
         await self._finish_closing()
         if not self._gate.closed:
             if (
@@ -96,7 +96,7 @@ class PoolLife(Generic[C]):
             if self._gate.closed:
                 self._state = State.CLOSED
                 return
-            self._sessions.loop = home
+            self._sessions.settle_at(home)
             self._state = State.CLOSED
             self._gate.close(self._sessions.now(), self._waiting.closed)
             self._waiting.stop()
@@ -145,7 +145,7 @@ class PoolLife(Generic[C]):
         if sessions.loop is None or sessions.loop.is_closed():
             home = home_to_open_at(self._sessions.environment.home)
             if home is asyncio.get_running_loop():
-                sessions.loop = home
+                sessions.settle_at(home)
             return home
         return home_of(sessions.loop, self._name)
 

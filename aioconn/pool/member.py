@@ -34,7 +34,7 @@ class Task(StrEnum):
 class Member(Generic[S]):
     """One session of a pool. `since` is the time at which its stage began, `expires` the end of its life."""
 
-    __slots__ = ("call", "expires", "holder", "opened", "reason", "served", "session", "since", "stage")
+    __slots__ = ("call", "expires", "holder", "opened", "reason", "session", "since", "stage")
 
     def __init__(self, session: S, now: float) -> None:
         self.session = session
@@ -42,7 +42,6 @@ class Member(Generic[S]):
         self.since = now
         self.opened = 0.0
         self.expires = 0.0
-        self.served = 0
         self.reason = ""
         self.holder: Any = None  # who keeps it for several calls
         self.call: tuple[Any, ...] | None = None  # the single call that has it

@@ -64,7 +64,7 @@ class ConnectionPool(Generic[C]):
         self._life = PoolLife(self._sessions, self._waiting)
         self.exclusivity = environment.exclusivity or Exclusivity(request.device)
         self._lending = Lending(self._sessions, self._waiting, self._life, self.exclusivity)
-        self._lease_kind = lease_type(kind)
+        self._lease_kind: type[Lease[C]] = lease_type(kind)
         self._calls = Calls(self, self._sessions, self._waiting, self._life, self.exclusivity)
 
     # ------------------------------------------------------------------ what it is
@@ -184,7 +184,10 @@ class ConnectionPool(Generic[C]):
         `timeout` (seconds, else `pool_timeout`) bounds the wait: `PoolTimeout` says who holds what, and for how long.
         The session offers the services of its class, and ends for its holder when it is given back.
         """
-        return self._lease_kind(self._lending, self.timeout if timeout is None else timeout)
+        lease: Acquisition[C] = self._lease_kind()
+        lease.lender, lease.hold = self._lending, None
+        lease.limit = self.timeout if timeout is None else timeout
+        return lease
 
     def transaction(self, *, timeout: float | None = None) -> Acquisition[C]:
         """The same, in the words of a single connection."""

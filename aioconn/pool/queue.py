@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection
 from typing import Any, Protocol
@@ -24,6 +26,31 @@ class Waiter(Protocol):
     def grant(self, member: Member[Any], /) -> None: ...
 
     def fail(self, make: Callable[[], BaseException], /) -> None: ...
+
+
+class Awaiting:
+    """A caller whose future is awaited. `since` is the time at which he asked, and then that of the grant."""
+
+    __slots__ = ()
+
+    future: asyncio.Future[Member[Any]]
+    task: weakref.ref[asyncio.Task[Any]] | None
+    since: float
+    deadline: float
+    waited: float
+    """How long, in the end."""
+
+    @property
+    def done(self) -> bool:
+        return self.future.done()
+
+    def grant(self, member: Member[Any], /) -> None:
+        self.waited = member.since - self.since  # type: ignore[misc]  # a slot of whoever this is
+        self.since = member.since  # type: ignore[misc]
+        self.future.set_result(member)
+
+    def fail(self, make: Callable[[], BaseException], /) -> None:
+        self.future.set_exception(make())
 
 
 class Queue(OrderedDict[Waiter, None]):

@@ -11,6 +11,7 @@ import asyncio
 import copy
 import functools
 import random
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
@@ -18,6 +19,7 @@ from aioconn.connection import BaseConnection
 from aioconn.environment import PoolEnvironment
 from aioconn.errors import AioconnError, ConnectError, LimitReached, Where
 from aioconn.events import Replaced
+from aioconn.home import Errands, errands_at
 from aioconn.policy import SETTLE_TIMEOUT
 from aioconn.pool.gate import Gate
 from aioconn.pool.member import Member, Stage, Task
@@ -39,6 +41,8 @@ class Sessions(Generic[C]):
         self.model = kind(request)  # never opened: it knows the options, and how services are called
         self.last_error: Exception | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
+        self.here = Errands()  # those of the loop
+        self.clock: Callable[[], float] = time.monotonic  # that of the loop
         self.tasks: dict[asyncio.Task[None], Member[C]] = {}
         self._options = self.model.options
         self._claims: set[Member[C]] = set()
@@ -56,13 +60,19 @@ class Sessions(Generic[C]):
             rivals=environment.rivals,
         )
 
+    def settle_at(self, loop: asyncio.AbstractEventLoop) -> None:
+        """From now on it lives in the running loop."""
+        self.loop, self.here = loop, errands_at(loop)
+        self.here.watch(loop)
+        own = getattr(loop.time, "__func__", None) is asyncio.BaseEventLoop.time  # which calls nothing else
+        self.clock = time.monotonic if own else loop.time
+
     def home(self) -> asyncio.AbstractEventLoop:
         assert self.loop is not None
         return self.loop
 
     def now(self) -> float:
-        assert self.loop is not None
-        return self.loop.time()
+        return self.clock()
 
     def where(self) -> Where:
         """For errors."""

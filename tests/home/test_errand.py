@@ -619,6 +619,25 @@ class TestHomeThatEnds:
         stranger.join()
         assert True not in late
 
+    async def test_its_thread_is_known_for_as_long_as_it_runs(self, factory: Factory):
+        loop = factory()
+        known: list[int] = []
+
+        async def look() -> None:
+            watch(loop)
+            known.append(errands_at(loop).thread)
+
+        def run() -> None:
+            loop.run_until_complete(look())
+            known.append(errands_at(loop).thread)
+
+        for _ in range(2):
+            thread = threading.Thread(target=run)
+            thread.start()
+            await asyncio.to_thread(thread.join)
+            assert known[-2:] == [thread.ident, 0]
+        loop.close()
+
     async def test_generators_of_the_home_loop_are_closed_as_ever(self, factory: Factory):
         ways_out: list[str] = []
 

@@ -352,7 +352,6 @@ def test_what_comes_back_the_quick_way_is_clean_and_may_stay(
     stage = member.stage
     assert bench.gate.rest(member, 1.0) is rests
     assert (member.stage, bench.gate.idle) == ((Stage.IDLE, [member]) if rests else (stage, []))
-    assert member.served == int(rests)
     assert (
         bench.gate.count(Stage.LEASED) + bench.gate.count(Stage.IDLE) + bench.gate.count(Stage.CLOSING) == 2
     )
@@ -365,12 +364,12 @@ def test_what_comes_back_the_quick_way_goes_to_the_first_who_waits() -> None:
     first, second = bench.ask("first"), bench.ask("second")
     assert bench.gate.rest(member, 1.0)
     assert (first.member, second.member, bench.gate.idle) == (member, None, [])
-    assert (member.stage, member.since, member.served) == (Stage.LEASED, 1.0, 1)
+    assert (member.stage, member.since) == (Stage.LEASED, 1.0)
     assert (bench.gate.waiting, bench.gate.counters.acquired) == (1, 2)
 
     second.gone = True  # and others are to be told: that is for `release`
     assert not bench.gate.rest(member, 2.0)
-    assert (member.stage, member.served, bench.gate.idle) == (Stage.LEASED, 1, [])
+    assert (member.stage, bench.gate.idle) == (Stage.LEASED, [])
 
 
 def test_an_opening_that_a_quick_return_makes_needless_is_for_release_to_abandon() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import threading
 from typing import Any
 
 import pytest
@@ -320,6 +321,18 @@ async def test_turns_leave_the_device_to_who_needs_it_alone(pair: Any) -> None:
     assert pool.statistics()["settled"] == 1
 
 
+async def test_who_is_refused_a_place_in_line_leaves_the_device_to_who_needs_it_alone(pair: Any) -> None:
+    device, _ = await pair("telnet")
+    pool = await device.connect(pool_size=1)
+    for _ in range(2):  # with and without a line that is known
+        async with pool.acquire():
+            with pytest.raises(Deadlock):
+                async with pool.acquire():
+                    pass
+        async with device.exclusive(timeout=1.0):
+            pass
+
+
 async def test_idle_sessions_are_checked_before_they_are_used(pair: Any) -> None:
     device, served = await pair("telnet")
     pool = await device.connect(pool_size=2, check_after=0.05)
@@ -418,6 +431,39 @@ class Counting(BaseConnection[Any]):
     async def ask(self, word: str, *, timeout: float | None = None) -> str:
         await asyncio.sleep(0.001)
         return word.upper()
+
+
+def test_a_loop_that_is_stopped_and_run_again_in_another_thread_is_known_there_alone() -> None:
+    path = {"protocol": "ssh", "ip": "127.0.0.1", "class": f"{__name__}.Counting"}
+    device = aioconn.Device("r1", os="iosxe", connections={"a": path})
+    lent: list[int] = []  # in which threads
+    device.listeners.add(
+        lambda event: lent.append(threading.get_ident()) if isinstance(event, Acquired) else None
+    )
+    loop = asyncio.new_event_loop()
+    pool: Any = loop.run_until_complete(device.connect(pool_size=1))
+
+    async def turns() -> None:
+        for _ in range(3):
+            async with pool.acquire() as session:
+                assert await session.ask("a") == "A"
+        lease = await pool.acquire()
+        pool.release(lease)
+        with pytest.raises(UsedAfterRelease):
+            await lease.ask("b")
+
+    loop.run_until_complete(turns())
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    asyncio.run(turns())  # of the same code, in the thread in which the loop ran before
+    asyncio.run_coroutine_threadsafe(turns(), loop).result(20)
+    asyncio.run(turns())
+    asyncio.run_coroutine_threadsafe(device.destroy_all(), loop).result(20)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+    assert lent == [threading.get_ident()] * 4 + [thread.ident] * 12
+    assert Counting.live == 0
 
 
 async def test_a_pool_of_any_class() -> None:

@@ -83,7 +83,8 @@ async def test_what_was_told_during_an_opening_that_found_no_place_is_not_forgot
     loop = asyncio.get_running_loop()
     request = Request(device="r1", path=Path(name="a", host="h"), environment=way, pooled=True)
     sessions = Sessions(kind, request, way, 3)
-    sessions.loop, gate = loop, sessions.gate
+    sessions.settle_at(loop)
+    gate = sessions.gate
     for _ in range(2):
         gate.ask(Caller(loop.time() + 100.0), loop.time())
     sessions.work()
@@ -112,9 +113,9 @@ async def test_a_timer_that_is_early_still_opens_what_is_waited_for() -> None:
     way.retry_at = asyncio.get_running_loop().time() + 0.01
     request = Request(device="r1", path=Path(name="a", host="h"), environment=way, pooled=True)
     sessions = Early(type("Here", (Line,), {"outcomes": []}), request, way, 3)
-    sessions.loop = asyncio.get_running_loop()
+    sessions.settle_at(loop := asyncio.get_running_loop())
     sessions.path_changed()  # it failed, and may be tried in a moment
-    sessions.gate.ask(Caller(sessions.loop.time() + 100.0), sessions.now())
+    sessions.gate.ask(Caller(loop.time() + 100.0), sessions.now())
     sessions.work()
     assert not way.granted
     async with asyncio.timeout(5):

@@ -48,8 +48,8 @@ GATE = (
         "only the first deadline is looked at",
     ),
     (
-        "        if member.stage is not _LEASED:\n            return\n        member.served",
-        "        member.served",
+        "        if member.stage is not _LEASED:\n            return\n        if clean",
+        "        if clean",
         "what is closing is given back all the same",
     ),
     (
@@ -113,8 +113,8 @@ GATE = (
         "what comes back is idle and found by nobody",
     ),
     (
-        "            member.stage, member.since = _IDLE, now\n            self.idle.append(member)\n        member",
-        "            member.stage, member.since = _IDLE, now\n        member",
+        "            member.stage, member.since = _IDLE, now\n            self.idle.append(member)\n        return",
+        "            member.stage, member.since = _IDLE, now\n        return",
         "what comes back the quick way is idle and found by nobody",
     ),
     (
@@ -299,8 +299,8 @@ WAITING = (
         "who is cancelled stays in line",
     ),
     (
-        "            self._watch(deadline)\n        return caller",
-        "            pass\n        return caller",
+        "        if caller.deadline < self._expires_at:\n            self._watch(caller.deadline)\n",
+        "",
         "deadlines are not watched",
     ),
     (
@@ -309,7 +309,7 @@ WAITING = (
         "after one deadline no other is watched",
     ),
     (
-        "        if deadline < self._expires_at:",
+        "        if caller.deadline < self._expires_at:",
         "        if self._expiry is None:",
         "a deadline that is nearer is not seen",
     ),
@@ -319,7 +319,7 @@ WAITING = (
         "one may wait in line of a closed pool",
     ),
     (
-        "        self._refuse_deadlock(task)\n",
+        "        self._refuse_deadlock(caller.task)\n",
         "",
         "whoever waits for himself is not told",
     ),
@@ -514,22 +514,22 @@ TURN = (
 
 LENDING = (
     (
-        "        if get_ident() == lent.thread and member.session.clean and",
-        "        if get_ident() == lent.thread and",
+        "        if get_ident() == sessions.here.thread and member.session.clean:",
+        "        if get_ident() == sessions.here.thread:",
         "a dirty session comes back the quick way",
     ),
     (
-        "            member.holder = None\n            self.exclusivity.end(lent)\n",
-        "            member.holder = None\n",
+        "                self.exclusivity.unshare(lent)\n",
+        "                pass\n",
         "what came back the quick way keeps the device from exclusive work",
     ),
     (
-        "        if member is None:\n            exclusivity.end(lent)\n",
-        "        if member is None:\n",
-        "who finds no session the quick way keeps the device from exclusive work",
+        "            except BaseException:\n                lent.release()\n                raise\n        else",
+        "            except BaseException:\n                raise\n        else",
+        "who is refused a place in line keeps the device from exclusive work",
     ),
     (
-        "        if lease.released:\n            raise ReleasedTwice(",
+        "        if lent is None or lent.member is None:\n            raise ReleasedTwice(",
         "        if False:\n            raise ReleasedTwice(",
         "what is given back twice is in two hands",
     ),
