@@ -4,13 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 from aioconn.collector import crowded
 from aioconn.errors import AioconnError, ConnectTimeout
 from aioconn.results import Result
+
+T = TypeVar("T")
 
 LIMIT = 100
 TIMEOUT = 60.0
@@ -99,6 +102,26 @@ async def visits(
     how: Visiting = visit,
 ) -> AsyncGenerator[Result[Any], None]:
     """A `Result` for each device as it finishes: `fan_out` without other processes. `how` is one device's part."""
+    found = batches(devices, work, limit=limit, timeout=timeout, via=via, keep=keep, how=how)
+    async with contextlib.aclosing(found):
+        async for batch in found:
+            for result in batch:
+                yield result
+
+
+async def batches(
+    devices: Any,
+    work: Work,
+    *,
+    limit: int = LIMIT,
+    timeout: float = TIMEOUT,
+    via: str | None = None,
+    keep: bool = False,
+    how: Visiting = visit,
+    most: int = 1,
+) -> AsyncGenerator[list[Result[Any]], None]:
+    """What `visits` gives, in lists of what is there together. As long as each turn of the loop brings another, up to
+    `most` are waited for, which takes one turn where there is only one."""
     if limit < 1:
         raise ValueError("limit must be at least 1")
     listed = devices_of(devices)
@@ -117,11 +140,16 @@ async def visits(
     try:
         with crowded(len(listed)):
             while alive:
-                result = await finished.get()
-                if result is None:
-                    alive -= 1
-                else:
-                    yield result
+                found = [await finished.get()]
+                found += _rest(finished)
+                while len(found) < most:
+                    await asyncio.sleep(0)
+                    if finished.empty():
+                        break
+                    found += _rest(finished)
+                alive -= found.count(None)
+                if batch := [result for result in found if result is not None]:
+                    yield batch
         for task in workers:
             if task.done() and not task.cancelled() and (error := task.exception()) is not None:
                 raise error
@@ -129,6 +157,10 @@ async def visits(
         for task in workers:
             task.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _rest(queue: asyncio.Queue[T]) -> list[T]:
+    return [queue.get_nowait() for _ in range(queue.qsize())]
 
 
 def devices_of(devices: Any) -> list[Reachable]:

@@ -2,7 +2,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 import aioconn
 from aioconn.errors import AioconnError, AuthenticationFailed, ConnectTimeout, ShellRefused, UnknownDevice
 from aioconn.lab import Faults, Lab
+from aioconn.visits import batches
 
 pytestmark = pytest.mark.clock("jumping")
 
@@ -36,6 +39,23 @@ async def test_every_device_gives_one_result(lab: Lab) -> None:
     async with asyncio.timeout(20):
         while any(served.sessions for served in lab.devices.values()):
             await asyncio.sleep(0.001)
+
+
+async def test_what_ends_together_is_given_together_and_who_is_alone_waits_for_nobody() -> None:
+    gate = asyncio.Event()
+
+    async def how(device: Any, work: Any, /, **_: Any) -> aioconn.Result[Any]:
+        if device.name != "r0":
+            await gate.wait()
+        return aioconn.Result(device=device.name)
+
+    devices = [SimpleNamespace(name=f"r{number}") for number in range(10)]
+    async with contextlib.aclosing(batches(devices, "", how=how, most=16)) as found:
+        assert [result.device for result in await anext(found)] == ["r0"]
+        gate.set()
+        assert [[result.device for result in batch] async for batch in found] == [
+            [f"r{number}" for number in range(1, 10)]
+        ]
 
 
 async def test_a_device_that_says_nothing_is_given_up_in_time(lab: Lab) -> None:

@@ -12,7 +12,7 @@ import contextlib
 import contextvars
 import inspect
 import threading
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from aioconn import fanout
@@ -21,11 +21,15 @@ from aioconn.home import Leash, homes, iterate_from_thread
 from aioconn.residence import lodging
 from aioconn.results import Result
 from aioconn.sync import exit as process_exit
-from aioconn.visits import LIMIT, TIMEOUT, Reachable
+from aioconn.visits import LIMIT, TIMEOUT, Reachable, batches
 
 if TYPE_CHECKING:
     from aioconn.sync.devices import Device
     from aioconn.sync.testbed import Testbed
+
+TOGETHER = 16
+"""Results that the script's thread gets at once, where they come one after the other: it and the loop's thread want the
+same interpreter in turns, and with each for itself both wait for it longer than they work for the result."""
 
 PATIENCE = 1.0
 """Seconds that a function gets to come back when its time is over, or its result is not wanted any more."""
@@ -99,32 +103,42 @@ def _results(
         assert callable(work)
         return await _Chore(handles[id(one)], work, context).done()
 
-    async def at_home() -> AsyncIterator[Result[Any]]:
+    async def at_home() -> AsyncIterator[list[Result[Any]]]:
         if (task := asyncio.current_task()) is not None:
             process_exit.watch_task(task)
         what = call if callable(work) else work
-        results = fanout.fan_out(
-            visited, what, limit=limit, timeout=timeout, via=via, keep=keep, workers=workers
-        )
+        keys: dict[str, Any] = {"limit": limit, "timeout": timeout, "via": via, "keep": keep}
+        if workers == 1:
+            found = batches(visited, what, **keys, most=TOGETHER)
+        else:
+            found = _one_by_one(fanout.fan_out(visited, what, **keys, workers=workers))
         try:
             # The first step makes all tasks that work on devices; nothing else is to lodge on the shared loop.
             token = lodging.set("shared")
             try:
-                first = await anext(results, None)
+                first = await anext(found, None)
             finally:
                 lodging.reset(token)
             if first is not None:
                 yield first
-            async for result in results:
-                yield result
+            async for batch in found:
+                yield batch
         finally:
-            await results.aclose()
+            await found.aclose()
 
     lease = homes.shared()
     try:
-        yield from iterate_from_thread(lease.loop, at_home)
+        with contextlib.closing(iterate_from_thread(lease.loop, at_home)) as steps:
+            for batch in steps:
+                yield from batch
     finally:
         lease.release()
+
+
+async def _one_by_one(results: AsyncGenerator[Result[Any], None]) -> AsyncGenerator[list[Result[Any]], None]:
+    async with contextlib.aclosing(results):
+        async for result in results:
+            yield [result]
 
 
 class _Chore:
