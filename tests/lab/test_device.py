@@ -195,8 +195,9 @@ async def test_calls_of_gnmi_that_are_under_way_are_lost(lab: Lab) -> None:
             lambda: new.unary(messages.CAPABILITIES, b"", LOGIN, 60),
         )
     finally:
-        old.close()
-        new.close()
+        for channel in (old, new):
+            await channel.settle()
+            channel.close()
 
 
 @pytest.mark.parametrize("vanishes", [False, True])

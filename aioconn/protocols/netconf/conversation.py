@@ -298,12 +298,8 @@ class Conversation(BaseConnection[NetconfOptions]):
             and self._state in (State.READY, State.BUSY)
         ):
             self._doubted_for = timeout
-            asyncio.get_running_loop().call_soon(self._review_doubt)
+            self._start_recovery()  # before the caller can make another call, which would be sent in vain
         return super()._timed_out(name, what, timeout)
-
-    def _review_doubt(self) -> None:
-        if self._doubted_for and self._state in (State.READY, State.BUSY):
-            self._start_recovery()
 
     async def _recover(self) -> bool:
         """A device that was silent during a whole call must give a sign of life, or the session is replaced."""

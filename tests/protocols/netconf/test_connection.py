@@ -425,7 +425,8 @@ async def test_a_device_that_answers_nothing_any_more_gets_a_new_session(pair: M
     served.faults = Faults(hang_on=".")
     with pytest.raises(CommandTimeout):
         await connection.get(timeout=0.2)
-    await until(lambda: connection.state is State.RECOVERING)
+    assert connection.state is State.RECOVERING  # who calls now is not sent to the old session
+    await until(lambda: len(served.log) == 2)  # it was asked for a sign of life
     served.faults = Faults()
     assert await connection.get()
     assert connection.session_id == 2
