@@ -9,7 +9,7 @@ from typing import Any
 
 from aioconn.caller import Caller
 from aioconn.exclusive import Exclusivity
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 
 SHARED = ("enter", "hold")
 KINDS = (*SHARED, "take")

@@ -38,7 +38,7 @@ from aioconn.broker.frames import (
 from aioconn.broker.opened import Closing, Elsewhere, Entering, Opened
 from aioconn.broker.owing import Overseer, Owing, Stage
 from aioconn.errors import BadFrame, UsageError, UsedAfterRelease
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 from aioconn.home import HomeLease, carry
 from aioconn.home.loop import begin
 

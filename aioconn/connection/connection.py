@@ -20,7 +20,7 @@ from aioconn.connection.skeleton import O_co, State
 from aioconn.connection.transaction import Transaction
 from aioconn.errors import AioconnError, DeviceBusy
 from aioconn.exclusive import Exclusivity
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 from aioconn.home import call_at_home, carry_acquiring, carry_iterator
 
 __all__ = ["BaseConnection", "State", "pipelined", "service", "streaming"]

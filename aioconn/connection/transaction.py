@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Generic, Protocol, TypeVar
 
 from aioconn.caller import Caller, here
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 
 
 class Kept(Protocol):

@@ -15,7 +15,7 @@ from aioconn.admission import Admission, Breaker, ConnectGate
 from aioconn.connection import BaseConnection, State
 from aioconn.declaration import Loader
 from aioconn.errors import AliasInUse, ConnectError, UsageError
-from aioconn.exclusive_work import ExclusiveWork
+from aioconn.exclusive import ExclusiveWork
 from aioconn.manager.aliases import Aliases, Connection
 from aioconn.manager.defaults import Defaults
 from aioconn.manager.dwelling import Dwelling

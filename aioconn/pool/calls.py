@@ -12,7 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from aioconn.connection import BaseConnection
 from aioconn.errors import DeviceBusy, SessionBroken, UsageError
 from aioconn.exclusive import Exclusivity
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 from aioconn.home import carry, carry_iterator
 from aioconn.pool.life import PoolLife
 from aioconn.pool.sessions import Sessions

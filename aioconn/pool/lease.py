@@ -16,7 +16,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from aioconn.caller import Caller
 from aioconn.connection import BaseConnection
 from aioconn.errors import UsageError, UsedAfterRelease, Where
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 from aioconn.home import running_loop
 from aioconn.pool.member import Member
 from aioconn.pool.queue import Awaiting

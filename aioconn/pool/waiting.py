@@ -11,7 +11,7 @@ from aioconn.caller import Caller as Asker
 from aioconn.caller import here
 from aioconn.connection import BaseConnection
 from aioconn.errors import Deadlock, PoolClosed, PoolTimeout
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 from aioconn.pool.member import Member, Stage
 from aioconn.pool.queue import Awaiting
 from aioconn.pool.sessions import Sessions

@@ -9,8 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from aioconn.connection.serving import Serving
-from aioconn.exclusive import Exclusivity
-from aioconn.exclusive_work import ExclusiveWork
+from aioconn.exclusive import ExclusiveWork, Exclusivity
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 from aioconn.caller import Caller
 from aioconn.errors import Deadlock
 from aioconn.exclusive import Exclusivity
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 from tests.crowd import KINDS, begin_as, end, idle
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager
 
 from aioconn.caller import Caller, here
 from aioconn.errors import Deadlock
-from aioconn.hold import Hold, holds_of_any
+from aioconn.exclusive.hold import Hold, holds_of_any
 from aioconn.home.descriptors import in_child
 
 _inside: dict[Hold, Wait] = {}

@@ -15,12 +15,11 @@ from typing import Any
 
 import pytest
 
-from aioconn import circle
 from aioconn.caller import here
 from aioconn.errors import Deadlock
-from aioconn.exclusive import Exclusivity
-from aioconn.exclusive_work import ExclusiveWork
-from aioconn.hold import Hold
+from aioconn.exclusive import Exclusivity, circle
+from aioconn.exclusive.hold import Hold
+from aioconn.exclusive.work import ExclusiveWork
 from tests.crowd import idle, turns
 
 THIS = "test_circle.py"

@@ -26,9 +26,9 @@ from collections.abc import Callable
 from typing import Any
 
 from aioconn.caller import Caller, here
-from aioconn.circle import waiting
 from aioconn.errors import Deadlock, UsageError
-from aioconn.hold import Hold, Stay, holds_around
+from aioconn.exclusive.circle import waiting
+from aioconn.exclusive.hold import Hold, Stay, holds_around
 from aioconn.home import running_loop
 
 # How many holders a text names before it only counts them.

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from aioconn.caller import Caller, here
 from aioconn.errors import DeviceBusy
-from aioconn.exclusive import Exclusivity
-from aioconn.hold import Hold
+from aioconn.exclusive.exclusive import Exclusivity
+from aioconn.exclusive.hold import Hold
 from aioconn.home import call_at_home, carry_acquiring
 
 

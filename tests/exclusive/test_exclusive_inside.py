@@ -18,7 +18,7 @@ import pytest
 from aioconn.caller import Caller, here
 from aioconn.errors import Deadlock
 from aioconn.exclusive import ConfigureOrder, Exclusivity
-from aioconn.hold import Hold
+from aioconn.exclusive.hold import Hold
 from tests.crowd import LIVING, Clock, Crowd, idle, turns
 
 # ---------------------------------------------------------------------- inside
