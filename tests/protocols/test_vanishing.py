@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from aioconn.errors import CommandTimeout
+from tests.grpc_alive import grpc_alive
+
+__all__ = ["grpc_alive"]
 
 JUMPING = pytest.mark.clock("jumping")
 
@@ -21,6 +24,8 @@ CALLS = [
     ("rest", "http", "get", "/api/facts"),
     ("rest", "https", "get", "/api/facts"),
     ("restconf", "https", "get", "ietf-system:system"),
+    ("gnmi", "gnmi", "get", "/system/config/hostname"),
+    ("gnmi", "gnmis", "get", "/system/config/hostname"),
 ]
 
 

@@ -64,6 +64,7 @@ class Stream:
         if self._call is None:
             return None
         message = await _settled(self._call.read())
+        self.channel.hear()
         return message if isinstance(message, bytes) else None
 
     def end(self) -> None:
@@ -115,6 +116,9 @@ class Channel:
         )
         self._methods: dict[str, Any] = {}
         self._owner = Owner()
+        self._loop = asyncio.get_running_loop()
+        self.heard_at = self._loop.time()
+        """When the target answered last, or the channel was made; of the loop's clock."""
         self._timer: asyncio.TimerHandle | None = None
         self._calls: weakref.WeakSet[Any] = weakref.WeakSet()
         self.closed = False
@@ -138,14 +142,18 @@ class Channel:
             if not self.ready:
                 lost()
                 return
-            self._timer = loop.call_later(GLANCE, look)
+            self._timer = self._loop.call_later(GLANCE, look)
 
-        loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(GLANCE, look)
+        self._timer = self._loop.call_later(GLANCE, look)
+
+    def hear(self) -> None:
+        """The target has said something."""
+        self.heard_at = self._loop.time()
 
     async def unary(self, method: str, request: bytes, metadata: Metadata, timeout: float | None) -> bytes:
         """One request, one answer. Raises `Failed`. A cancel ends the call at the target too."""
         answer: bytes = await _settled(self._unary(method, request, metadata, timeout))
+        self.hear()
         return answer
 
     def _unary(

@@ -33,6 +33,12 @@ from aioconn.request import BaseOptions, Request
 
 __all__ = ["GnmiConnection", "Subscription"]
 
+PATIENCE = (1.0, 5.0)
+"""Seconds, at least and at most, in which a target must give a sign of life that was silent during a call."""
+
+EARLY = 0.95
+"""The part of a call's time after which gRPC may say that it is over: its clock is not the loop's."""
+
 
 class GnmiConnection(BaseConnection[GnmiOptions]):
     """A session with a gNMI target: one HTTP/2 connection, on which calls do not wait for each other."""
@@ -45,6 +51,7 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
         self._way: Way | None = None
         self._metadata: tuple[tuple[str, str], ...] = ()
         self._capabilities: GnmiCapabilities | None = None
+        self._doubted_for = 0.0  # seconds that the target was silent during a call, until it is asked
 
     # ------------------------------------------------------------------ services
 
@@ -250,7 +257,7 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
         try:
             return await channel.unary(method, request, self._metadata, limit)
         except Failed as error:
-            if error.code == "DEADLINE_EXCEEDED" and loop.time() >= end - limit * 0.05:
+            if error.code == "DEADLINE_EXCEEDED" and loop.time() >= end - limit * (1 - EARLY):
                 failure = self._timed_out(method.rpartition("/")[2].lower(), "", limit)
             else:
                 failure = self._failure(error, channel, writes=writes)
@@ -391,6 +398,27 @@ class GnmiConnection(BaseConnection[GnmiOptions]):
         way, self._way = self._way, None
         if way is not None:
             way.close()
+
+    def _timed_out(self, name: str, what: str, timeout: float) -> AioconnError:
+        channel = self._channel
+        silent_since = asyncio.get_running_loop().time() - timeout * EARLY
+        if (
+            channel is not None
+            and channel.heard_at <= silent_since
+            and self._state in (State.READY, State.BUSY)
+        ):
+            self._doubted_for = timeout
+            self._start_recovery()  # before the caller can make another call, which would be sent in vain
+        return super()._timed_out(name, what, timeout)
+
+    async def _recover(self) -> bool:
+        """A target that was silent during a whole call must give a sign of life, or the session is replaced."""
+        low, high = PATIENCE
+        try:
+            async with asyncio.timeout(min(max(self._doubted_for, low), high)):
+                return await self._check()
+        except TimeoutError:
+            return False
 
     async def _check(self) -> bool:
         """Whether the target still answers, be it with a refusal."""

@@ -218,6 +218,39 @@ async def test_a_deadline_is_the_targets_too(target: LabDevice, session: GnmiCon
     assert (await session.get(f"{ETHERNET}/config/name"))[0].value == "Ethernet1"
 
 
+async def test_a_target_that_gives_a_sign_of_life_keeps_its_session(
+    target: LabDevice, session: GnmiConnection
+) -> None:
+    async with contextlib.aclosing(session.subscribe("/system/config/hostname")) as told:
+        assert (await anext(told)).value == "r1"
+        assert (await anext(told)).sync
+        target.faults = Faults(hang_on="^Get")
+        for _ in range(2):
+            with pytest.raises(CommandTimeout):
+                await session.get("/system/config/hostname", timeout=0.2)
+        target.faults = Faults()
+        assert (await session.get("/system/config/hostname"))[0].value == "r1"
+        await session.set({"/system/config/hostname": "r2"})
+        assert (await anext(told)).value == "r2"
+    assert [entry.command for entry in target.log].count("Capabilities") >= 2  # it was asked for one
+
+
+async def test_a_target_that_gives_none_gets_a_new_session(
+    target: LabDevice, session: GnmiConnection
+) -> None:
+    target.faults = Faults(hang_on=".")
+    with pytest.raises(CommandTimeout):
+        await session.get("/system/config/hostname", timeout=0.2)
+    assert session.state == "recovering"  # who calls now is not sent to the old session
+    async with asyncio.timeout(20):
+        while "Capabilities" not in [entry.command for entry in target.log][1:]:
+            await asyncio.sleep(0.005)
+        target.faults = Faults()
+        before = target.logins
+        assert (await session.get("/system/config/hostname"))[0].value == "r1"
+    assert target.logins == before + 1
+
+
 async def test_values_are_in_no_event(session: GnmiConnection) -> None:
     seen: list[Any] = []
     session.listeners.add(seen.append)
