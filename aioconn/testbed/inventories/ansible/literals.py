@@ -22,8 +22,11 @@ def node_of(value: str, place: Node) -> Node:
     if not value or len(value) > _LONGEST or (value[0] not in _FIRST and value not in _WORDS):
         return text(value, place)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a backslash that means nothing
+        if "\\" in value:  # which may mean nothing; and filters belong to all threads: no others touch them
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                literal = ast.literal_eval(value)
+        else:
             literal = ast.literal_eval(value)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return text(value, place)
