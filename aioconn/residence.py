@@ -43,6 +43,11 @@ def home_to_open_at(home: asyncio.AbstractEventLoop | None) -> asyncio.AbstractE
     return home if home is not None and home.is_running() else asyncio.get_running_loop()
 
 
+settling = Lock()
+"""Around each change of the loop that a connection or a pool lives on. Who calls it just as it is closed may find its
+loop gone, and no other; before he has it live at his own, another thread may have opened it elsewhere."""
+
+
 class Residence:
     """A device's home loop, from its first connection to the end of its last. For any thread.
 

@@ -104,12 +104,19 @@ async def test_leaving_early_closes_what_is_under_way(lab: Lab) -> None:
 
 
 async def test_the_limit_holds(lab: Lab) -> None:
-    testbed = await fill(lab, 12, faults=Faults(latency=0.02))
-    peak = 0
-    async for result in aioconn.fan_out(testbed, "show clock", limit=3):
-        result.unwrap()
-        peak = max(peak, sum(served.sessions for served in lab.devices.values()))
-    assert peak <= 3
+    testbed = await fill(lab, 12, faults=Faults(hang_on="show clock"))
+    for name in ("r0", "r1", "r2"):
+        lab[name].faults = Faults(latency=0.02)
+    results = aioconn.fan_out(testbed, "show clock", limit=3)
+    for _ in range(3):  # whose places others get
+        (await anext(results)).unwrap()
+    async with asyncio.timeout(20):
+        while sum(bool(served.log) for served in lab.devices.values()) < 6:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.2)
+    assert sum(served.sessions for served in lab.devices.values()) == 3
+    assert sum(served.logins for served in lab.devices.values()) == 6
+    await results.aclose()
     with pytest.raises(ValueError, match="limit"):
         async for _ in aioconn.fan_out(testbed, "show clock", limit=0):
             pass

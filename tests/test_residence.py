@@ -20,9 +20,10 @@ import pytest
 
 import aioconn
 from aioconn.errors import AioconnError, CommandTimeout, LoopMismatch, PoolClosed, SessionClosed, UsageError
+from aioconn.events import Closed
 from aioconn.home import Homes, call_from_thread, carry, homes
 from aioconn.lab import Faults, Lab
-from aioconn.residence import Residence, lodging, undisturbed
+from aioconn.residence import Residence, home_to_open_at, lodging, undisturbed
 
 
 @pytest.fixture
@@ -268,6 +269,50 @@ async def test_opened_where_the_device_lives_now(
         while not last.is_closed():
             await asyncio.sleep(0.001)
     assert "Version" in await r1.execute("show version", timeout=5)
+
+
+@pytest.mark.parametrize("pool_size", [None, 2])
+async def test_a_call_whose_loop_has_ended_does_not_take_the_next_one_away(
+    fleet: Any, lab: Lab, monkeypatch: pytest.MonkeyPatch, pool_size: int | None
+) -> None:
+    """It finds that loop gone, and no other; before it settles at its own, another thread has opened all that anew."""
+    (r1,) = (await fleet(1, loop="own")).devices.values()
+    connection = await r1.connect(pool_size=pool_size)
+    ((last,), here) = homes.threads, asyncio.get_running_loop()
+    closed: list[Any] = []
+    r1.listeners.add(lambda event: closed.append(event) if isinstance(event, Closed) else None)
+    lab["r0"].kill_sessions()  # or the loop would leave a socket behind
+    async with asyncio.timeout(20):
+        while not closed:
+            await asyncio.sleep(0.001)
+    assert await asyncio.to_thread(last.stop)
+    life = aioconn.pool.life if pool_size else aioconn.connection.life
+    callers: list[Any] = []
+
+    def find(home: Any) -> asyncio.AbstractEventLoop:
+        monkeypatch.undo()
+        callers.append(home_to_open_at(home))
+        asyncio.run_coroutine_threadsafe(open_again(), here).result(20)
+        return callers[0]
+
+    async def open_again() -> None:
+        await r1.disconnect_all()
+        assert await r1.connect(pool_size=pool_size) is connection
+        r1.listeners.add(lambda _: works_at.add(asyncio.get_running_loop()))
+
+    async def ask() -> str:
+        async with connection.acquire() if pool_size else contextlib.nullcontext(connection) as session:
+            return str(await session.execute("show version", timeout=20))
+
+    works_at: set[Any] = set()
+    monkeypatch.setattr(life, "home_to_open_at", find)
+    assert "Version" in await asyncio.to_thread(lambda: asyncio.run(ask()))
+    assert callers[0].is_closed()
+    assert "Version" in await ask()
+    assert works_at == {r1.manager.loop} != {None}
+    assert len(homes) == 1
+    await r1.disconnect_all()
+    assert len(homes) == 0
 
 
 async def test_who_keeps_a_device_keeps_its_home(fleet: Any) -> None:

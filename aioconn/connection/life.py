@@ -27,7 +27,7 @@ from aioconn.events import Closed, Opened, OpenFailed, Opening, Recovered
 from aioconn.home import carry
 from aioconn.policy import SETTLE_TIMEOUT
 from aioconn.request import Request
-from aioconn.residence import home_of, home_to_open_at
+from aioconn.residence import home_of, home_to_open_at, settling
 from aioconn.transport.base import Progress
 
 # The phases that cost us work rather than waiting: the key exchange is the dearest part of a connection.
@@ -58,7 +58,8 @@ class Life(Skeleton[O_co]):
             await carry(home, self.open, timeout=timeout)
             return
         if self._loop is not home:
-            self._settle_at(home)
+            with settling:
+                self._settle_at(home)
         if self._state is State.CLOSED:
             await self._finish_closing()
             self._enter(State.NEW)
@@ -83,12 +84,17 @@ class Life(Skeleton[O_co]):
 
     def _home(self) -> asyncio.AbstractEventLoop:
         """The loop to carry a call to: the one that opened the connection, or if that has ended, the device's home."""
-        if self._loop is None or self._loop.is_closed():
+        loop = self._loop
+        if loop is None or loop.is_closed():
             home = home_to_open_at(self._request.environment.home)
-            if home is asyncio.get_running_loop():
-                self._settle_at(home)
-            return home
-        return home_of(self._loop, f"{self.device} {self.alias}")
+            if home is not asyncio.get_running_loop():
+                return home
+            with settling:
+                if self._loop is loop:
+                    self._settle_at(home)
+                    return home
+            return self._home()  # it has been opened in another thread, this very moment
+        return home_of(loop, f"{self.device} {self.alias}")
 
     def _home_to_open(self) -> asyncio.AbstractEventLoop:
         """The same for what opens or closes: if nothing of the connection is left where it was, the device's home."""

@@ -152,7 +152,7 @@ class LoopThread:
         errands = errands_at(self.loop)
         until = time.monotonic() + LAST_CALLS
         while errands.pending and (left := until - time.monotonic()) > 0:
-            tasks = {errand.task for errand in errands.pending.copy() if errand.task is not None}
+            tasks = {task for errand in errands.pending.copy() if (task := errand.task) is not None}
             if tasks:
                 await asyncio.wait(tasks, timeout=left)
             else:

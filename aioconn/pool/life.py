@@ -12,7 +12,7 @@ from aioconn.home import call_at_home, carry
 from aioconn.pool.member import Stage
 from aioconn.pool.sessions import Sessions
 from aioconn.pool.waiting import Waiting
-from aioconn.residence import home_of, home_to_open_at
+from aioconn.residence import home_of, home_to_open_at, settling
 
 C = TypeVar("C", bound=BaseConnection[Any])
 
@@ -56,7 +56,8 @@ class PoolLife(Generic[C]):
         if (home := self._home_to_open()) is not asyncio.get_running_loop():
             await carry(home, self.open, timeout)
             return
-        self._sessions.settle_at(home)
+        with settling:
+            self._sessions.settle_at(home)
         await self._finish_closing()
         if not self._gate.closed:
             if (
@@ -96,7 +97,8 @@ class PoolLife(Generic[C]):
             if self._gate.closed:
                 self._state = State.CLOSED
                 return
-            self._sessions.settle_at(home)
+            with settling:
+                self._sessions.settle_at(home)
             self._state = State.CLOSED
             self._gate.close(self._sessions.now(), self._waiting.closed)
             self._waiting.stop()
@@ -139,15 +141,19 @@ class PoolLife(Generic[C]):
     def home(self) -> asyncio.AbstractEventLoop:
         """The loop to carry a call to: the one that opened the pool, or if that has ended, the device's home. Raises
         PoolClosed: a pool that is closed is nowhere, and may be opened anywhere the very next moment."""
-        sessions = self._sessions
+        sessions, loop = self._sessions, self._sessions.loop
         if self._gate.closed:
             raise self._waiting.closed()
-        if sessions.loop is None or sessions.loop.is_closed():
-            home = home_to_open_at(self._sessions.environment.home)
-            if home is asyncio.get_running_loop():
-                sessions.settle_at(home)
-            return home
-        return home_of(sessions.loop, self._name)
+        if loop is None or loop.is_closed():
+            home = home_to_open_at(sessions.environment.home)
+            if home is not asyncio.get_running_loop():
+                return home
+            with settling:
+                if sessions.loop is loop:
+                    sessions.settle_at(home)
+                    return home
+            return self.home()  # it has been opened in another thread, this very moment
+        return home_of(loop, self._name)
 
     def _home_to_open(self) -> asyncio.AbstractEventLoop:
         """The same for what opens or closes: if nothing of the pool is left where it was, the device's home."""

@@ -132,12 +132,16 @@ def test_what_was_connected_stays_connected(fill: Fill, work: Any) -> None:
 
 @WORK
 def test_the_limit_holds(lab: LabThread, fill: Fill, work: Any) -> None:
-    testbed = fill(9, faults=Faults(latency=0.02))
-    peak = 0
-    for result in fan_out(testbed, work, limit=3):
-        result.unwrap()
-        peak = max(peak, lab.sessions)
-    assert peak <= 3
+    testbed = fill(9, faults=Faults(hang_on="show clock"))
+    for name in ("r0", "r1", "r2"):
+        lab[name].faults = Faults(latency=0.02)
+    results = fan_out(testbed, work, limit=3)
+    for _ in range(3):  # whose places others get
+        next(results).unwrap()
+    assert lab.wait_for(lambda: lab.typed("show clock") == 6)
+    assert not lab.wait_for(lambda: lab.sessions > 3, timeout=0.2)
+    results.close()
+    assert sum(lab[name].logins for name in testbed) == 6
 
 
 def test_all_devices_share_one_loop_and_one_thread(fill: Fill) -> None:
