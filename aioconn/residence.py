@@ -63,7 +63,8 @@ class Residence:
         self.loop: asyncio.AbstractEventLoop | None = None
         self._lease: HomeLease | None = None
         self._with_neighbour = False
-        self._lock = Lock()  # around each change of the three
+        self._lock = Lock()  # around each change of the three, and around who comes to open something
+        self.guests = 0  # who open something at the home loop, or are about to
 
     @property
     def here(self) -> asyncio.AbstractEventLoop | None:
@@ -78,8 +79,10 @@ class Residence:
         loop = self.loop
         return loop if self._lease is not None and loop is not None and loop.is_running() else None
 
-    def claim(self, *, vacant: bool, neighbour: Residence | None = None) -> asyncio.AbstractEventLoop:
-        """The home loop, found or started. `vacant`: nothing of the device lives there now, it may move."""
+    def claim(
+        self, *, vacant: Callable[[], bool], neighbour: Residence | None = None
+    ) -> asyncio.AbstractEventLoop:
+        """The home loop, found or started. `vacant()`: nothing of the device lives there now, it may move."""
         while True:
             home = self._settled(vacant, neighbour)
             try:
@@ -90,7 +93,7 @@ class Residence:
                 # The device has left it in another thread, this very moment: it will find another.
 
     def claim_from_thread(
-        self, *, vacant: bool, neighbour: Residence | None = None
+        self, *, vacant: Callable[[], bool], neighbour: Residence | None = None
     ) -> asyncio.AbstractEventLoop:
         """The same for a thread in which no loop runs. Raises `LoopMismatch` if the home loop does not run, and
         `UsageError` if there is none and the device is to live on a caller's."""
@@ -99,16 +102,19 @@ class Residence:
                 raise LoopMismatch(f"the home loop of {self._device}, {id(home):#x}, does not run", hint=_OWN)
         return home
 
-    def _settled(self, vacant: bool, neighbour: Residence | None) -> asyncio.AbstractEventLoop:
+    def _settled(self, vacant: Callable[[], bool], neighbour: Residence | None) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self.loop is None or self.loop.is_closed() or (vacant and self._lease is None):
+            if self.loop is None or self.loop.is_closed() or self._may_move(vacant):
                 self.loop = self._settle(neighbour)
             return self.loop
+
+    def _may_move(self, vacant: Callable[[], bool]) -> bool:
+        return self._lease is None and not self.guests and vacant()
 
     def _settle(self, neighbour: Residence | None) -> asyncio.AbstractEventLoop:
         self._with_neighbour = neighbour is not None
         if neighbour is not None:
-            return neighbour._settled(neighbour.loop is None, None)
+            return neighbour._settled(lambda: False, None)
         kind = lodging.get() or self.kind
         if kind == "caller":
             return self._callers()
@@ -126,6 +132,21 @@ class Residence:
             ) from None
         watch(running)  # so that calls from elsewhere hear of its end
         return running
+
+    def arrive(self) -> bool:
+        """Somebody is about to open something at the running loop: until he departs, the device stays there. False if
+        it lives elsewhere: another thread has just found nothing here that would have kept it."""
+        running = asyncio.get_running_loop()
+        with self._lock:
+            if self.loop is not running:
+                return False
+            self.guests += 1
+            return True
+
+    def depart(self) -> None:
+        """Whatever came of it, as often as `arrive()` was True, and at the same loop."""
+        with self._lock:
+            self.guests -= 1
 
     def leave(self) -> None:
         """Nothing of the device is open any more: its thread ends when nobody else needs it."""

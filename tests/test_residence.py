@@ -315,6 +315,66 @@ async def test_a_call_whose_loop_has_ended_does_not_take_the_next_one_away(
     assert len(homes) == 0
 
 
+async def test_two_loops_that_connect_at_once_agree_on_one(
+    fleet: Any, lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One has just found its own loop to be the home; nothing lives there yet, and the other one looks."""
+    (r1,) = (await fleet(1, loop="caller")).devices.values()
+    lab["r0"].faults = Faults(slow_login=0.03)
+    arrive, logs_in, both = r1.manager.residence.arrive, threading.Event(), threading.Event()
+    r1.listeners.add(lambda event: logs_in.set() if getattr(event, "phase", None) == "login" else None)
+
+    def be_late() -> bool:
+        monkeypatch.undo()
+        others.append(pool.submit(asyncio.run, first()))
+        assert logs_in.wait(20)
+        stays.append(arrive())
+        return stays[0]
+
+    async def first() -> Any:
+        connection = await r1.connect()
+        async with asyncio.timeout(20):
+            while not both.is_set():
+                await asyncio.sleep(0.001)
+        await r1.disconnect_all()
+        return connection
+
+    async def second() -> Any:
+        try:
+            connection = await r1.connect(timeout=10)
+            assert "Version" in await connection.execute("show version", timeout=20)
+            return connection
+        finally:
+            both.set()
+
+    others: list[Any] = []
+    stays: list[bool] = []
+    monkeypatch.setattr(r1.manager.residence, "arrive", be_late)
+    with ThreadPoolExecutor(2) as pool:
+        connection = await asyncio.wrap_future(pool.submit(asyncio.run, second()))
+        assert stays == [False]
+        assert await asyncio.wrap_future(others[0]) is connection
+    assert lab["r0"].logins == 1
+
+
+async def test_a_guest_keeps_a_home() -> None:
+    def looks() -> asyncio.AbstractEventLoop:
+        async def look() -> asyncio.AbstractEventLoop:
+            return residence.claim(vacant=lambda: True)
+
+        return asyncio.run(look())
+
+    residence, here = Residence("r1", "caller"), asyncio.get_running_loop()
+    assert residence.claim(vacant=lambda: True) is here
+    assert await asyncio.to_thread(looks) is not here
+    assert not residence.arrive()
+    assert residence.claim(vacant=lambda: True) is here
+    assert residence.arrive()
+    assert await asyncio.to_thread(looks) is here
+    residence.depart()
+    assert await asyncio.to_thread(looks) is not here
+
+
 async def test_who_keeps_a_device_keeps_its_home(fleet: Any) -> None:
     """Or what he gives back would be given to a loop that has ended, and be kept for ever."""
     (r1,) = (await fleet(1, loop="own")).devices.values()
@@ -442,7 +502,7 @@ class TestClaimOfAThread:
 
         def claim(_: int) -> asyncio.AbstractEventLoop:
             together.wait(20)
-            return residence.claim_from_thread(vacant=True)
+            return residence.claim_from_thread(vacant=lambda: True)
 
         with ThreadPoolExecutor(8) as threads:
             found = set(threads.map(claim, range(8)))
@@ -456,7 +516,7 @@ class TestClaimOfAThread:
 
         def live(_: int) -> None:
             for _ in range(until):
-                assert residence.claim_from_thread(vacant=True) is not None
+                assert residence.claim_from_thread(vacant=lambda: True) is not None
                 residence.leave()
 
         with ThreadPoolExecutor(4) as threads:
@@ -491,19 +551,19 @@ class TestClaimOfAThread:
         residence = Residence("r1", "caller")
 
         async def settle() -> None:
-            residence.claim(vacant=True)
+            residence.claim(vacant=lambda: True)
 
         loop.run_until_complete(settle())
         with pytest.raises(LoopMismatch, match="does not run"):
-            residence.claim_from_thread(vacant=False)
+            residence.claim_from_thread(vacant=lambda: False)
         loop.close()
 
     def test_a_home_that_was_stopped_is_replaced(self):
         residence = Residence("r1", "own")
-        first = residence.claim_from_thread(vacant=True)
+        first = residence.claim_from_thread(vacant=lambda: True)
         assert homes.stop()
         assert residence.leased is None
-        assert residence.claim_from_thread(vacant=False) is not first
+        assert residence.claim_from_thread(vacant=lambda: False) is not first
         residence.leave()
         assert len(homes) == 0
 
@@ -511,12 +571,12 @@ class TestClaimOfAThread:
     def test_lodging_on_the_shared_loop(self, kind: Literal["own", "caller", "shared"]):
         lodgers = [Residence(f"r{number}", kind) for number in range(40)]
         settled = Residence("settled", "own")
-        home = settled.claim_from_thread(vacant=True)
+        home = settled.claim_from_thread(vacant=lambda: True)
 
         def settle() -> set[asyncio.AbstractEventLoop]:
             lodging.set("shared")
-            assert settled.claim_from_thread(vacant=False) is home
-            return {one.claim_from_thread(vacant=True) for one in lodgers}
+            assert settled.claim_from_thread(vacant=lambda: False) is home
+            return {one.claim_from_thread(vacant=lambda: True) for one in lodgers}
 
         found = contextvars.copy_context().run(settle)
         assert len(found) == 1
@@ -541,7 +601,7 @@ class TestUndisturbed:
         def settle() -> None:
             os.kill(os.getpid(), signal.SIGINT)
             assert go_on.wait(20)
-            residence.claim_from_thread(vacant=True)
+            residence.claim_from_thread(vacant=lambda: True)
             done.set()
 
         done = threading.Event()

@@ -23,7 +23,6 @@ class Dwelling:
 
     __slots__ = (
         "_aliases",
-        "_connecting",
         "_exclusivity",
         "_leaves_soon",
         "_neighbour",
@@ -44,7 +43,6 @@ class Dwelling:
         self._openings = openings
         self._exclusivity = exclusivity
         self._neighbour = neighbour
-        self._connecting = 0  # calls of `connect` that go on here
         self._leaves_soon = False  # was to leave while somebody connected
 
     # ------------------------------------------------------------------ found
@@ -53,7 +51,14 @@ class Dwelling:
         """The loop to carry a call to; claimed by the first one. Raises LoopMismatch if it does not run."""
         if (here := self.residence.here) is not None:
             return here
-        return self.residence.claim(vacant=self._vacant(), neighbour=self._neighbour())
+        return self.residence.claim(vacant=self._vacant, neighbour=self._neighbour())
+
+    def home_to_connect(self) -> asyncio.AbstractEventLoop:
+        """The same for who opens something. If it is the running loop, nobody leaves it before `connected()`."""
+        running = asyncio.get_running_loop()
+        while (home := self.home()) is running and not self.residence.arrive():
+            pass
+        return home
 
     def claim_from_thread(self) -> asyncio.AbstractEventLoop:
         """The loop to bring a call to from a thread that runs none; found, or started in a thread of its own.
@@ -63,7 +68,7 @@ class Dwelling:
         if (home := self.residence.leased) is not None:
             return home
         return undisturbed(
-            lambda: self.residence.claim_from_thread(vacant=self._vacant(), neighbour=self._neighbour())
+            lambda: self.residence.claim_from_thread(vacant=self._vacant, neighbour=self._neighbour())
         )
 
     async def carry(self, home: asyncio.AbstractEventLoop, call: Callable[[], Coroutine[None, None, T]]) -> T:
@@ -96,13 +101,9 @@ class Dwelling:
             connection.state in (State.NEW, State.CLOSED) for connection in self._aliases
         )
 
-    def connecting(self) -> None:
-        """Somebody begins to connect: nobody leaves before `connected()`."""
-        self._connecting += 1
-
     def connected(self) -> None:
-        """He has ended, whatever came of it."""
-        self._connecting -= 1
+        """Who got the running loop from `home_to_connect()` has ended, whatever came of it."""
+        self.residence.depart()
         if self._leaves_soon:
             self.leave()
 
@@ -111,7 +112,7 @@ class Dwelling:
         exclusivity, home = self._exclusivity, self.residence.loop
         if home is None or home is not asyncio.get_running_loop():
             return  # it lives elsewhere by now
-        self._leaves_soon = bool(self._connecting)  # which may open something here the very next moment
+        self._leaves_soon = bool(self.residence.guests)  # which may open something here the very next moment
         if self._leaves_soon or not self.quiet:
             return
         for connection in self._aliases:

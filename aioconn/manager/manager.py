@@ -205,7 +205,7 @@ class ConnectionManager:
         `pool_size` makes a pool of at most so many sessions; one is opened now, the others when they are needed. A call
         waits at most `pool_timeout` seconds for one of them (30 if not given; 0: no limit but its own deadline).
         """
-        if (home := self._dwelling.home()) is not asyncio.get_running_loop():
+        if (home := self._dwelling.home_to_connect()) is not asyncio.get_running_loop():
             return await self._dwelling.carry(
                 home,
                 functools.partial(
@@ -220,13 +220,12 @@ class ConnectionManager:
                     **arguments,
                 ),
             )
-        device, maker = self.device, self._maker
-        alias = maker.alias(alias, device)
-        paths = maker.paths(via, device)
-        pooling = maker.defaults.pooling(pool_size, pool_timeout)
         failures: list[ConnectError] = []
-        self._dwelling.connecting()
         try:
+            device, maker = self.device, self._maker
+            alias = maker.alias(alias, device)
+            paths = maker.paths(via, device)
+            pooling = maker.defaults.pooling(pool_size, pool_timeout)
             for path in paths:
                 try:
                     return await self._connect_one(
