@@ -48,7 +48,9 @@ async def test_so_many_at_once_in_their_order() -> None:
     assert who("abcde", tasks) == "abcde"
 
 
-@pytest.mark.skipif(os.environ.get("AIOCONN_CLOCK") == "real", reason="compares times, and a busy machine is late")
+@pytest.mark.skipif(
+    os.environ.get("AIOCONN_CLOCK") == "real", reason="compares times, and a busy machine is late"
+)
 async def test_who_waits_for_his_device_keeps_nobody_out() -> None:
     loop, made = asyncio.get_running_loop(), gate()
     started = loop.time()

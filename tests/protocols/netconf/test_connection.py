@@ -4,9 +4,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import contextlib
 import gc
+import os
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -167,7 +167,9 @@ async def test_what_the_subsystem_says_on_its_standard_error_is_no_netconf(pair:
     assert connection.session_id == 1
 
 
-@pytest.mark.skipif(os.environ.get("AIOCONN_CLOCK") == "real", reason="compares times, and a busy machine is late")
+@pytest.mark.skipif(
+    os.environ.get("AIOCONN_CLOCK") == "real", reason="compares times, and a busy machine is late"
+)
 @pytest.mark.parametrize(
     ("announced", "options", "least", "most"),
     [
